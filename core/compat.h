@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where kernels differ. Each HAVE_* is the result of compiling a probe against the very headers
+ * the modules are built for (core/configure), never of a version number: distributions backport.
+ */
+#ifndef EVFIO_CORE_COMPAT_H
+#define EVFIO_CORE_COMPAT_H
+
+#include <linux/eventfd.h>
+#include <linux/gfp.h>
+#include <linux/iommu.h>
+#include <linux/irqdomain.h>
+#include <linux/mm.h>
+#include <linux/platform_device.h>
+
+static inline struct iommu_domain *evfio_domain_alloc(struct device *dev)
+{
+#ifdef HAVE_PAGING_DOMAIN_ALLOC
+	return iommu_paging_domain_alloc(dev);
+#else
+	return iommu_domain_alloc(dev->bus) ?: ERR_PTR(-ENOMEM);
+#endif
+}
+
+static inline int evfio_domain_map(struct iommu_domain *domain, unsigned long iova,
+				   phys_addr_t phys, size_t size, int prot)
+{
+#ifdef HAVE_IOMMU_MAP_GFP
+	return iommu_map(domain, iova, phys, size, prot, GFP_KERNEL_ACCOUNT);
+#else
+	return iommu_map(domain, iova, phys, size, prot);
+#endif
+}
+
+/* Whether a device's MSIs cannot be forged by its DMA, for all devices of a group. */
+static inline bool evfio_group_isolated_msi(struct iommu_group *group)
+{
+#ifdef HAVE_GROUP_ISOLATED_MSI
+	return iommu_group_has_isolated_msi(group);
+#else
+	return irq_domain_check_msi_remap();
+#endif
+}
+
+static inline void evfio_eventfd_signal(struct eventfd_ctx *ctx)
+{
+#ifdef HAVE_EVENTFD_SIGNAL_CTX
+	eventfd_signal(ctx);
+#else
+	eventfd_signal(ctx, 1);
+#endif
+}
+
+#ifndef HAVE_VM_FLAGS_SET
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+#endif
+
+/* The constness of a class's devnode() argument. */
+#ifdef HAVE_DEVNODE_CONST
+#define evfio_devnode_dev const struct device
+#else
+#define evfio_devnode_dev struct device
+#endif
+
+/* platform_driver::remove returns nothing, under whichever name. */
+#ifdef HAVE_PLATFORM_REMOVE_VOID
+#define evfio_platform_remove remove
+#else
+#define evfio_platform_remove remove_new
+#endif
+
+#endif

@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Container: an address space for DMA, and the groups whose devices use it.
+ *
+ * It is an open file of /dev/vfio/vfio; the file and each attached group hold a reference.
+ * VFIO_SET_IOMMU gives it an IOMMU, that is, an instance of a backend, which the last group takes
+ * along when it leaves. The instance is counted too: a map or unmap in progress keeps it (for as
+ * long as the user's memory takes to come), without keeping any lock, so that groups can come and
+ * go meanwhile.
+ *
+ * evfio_container::lock protects the list of groups and the iommu pointer. backends_lock protects
+ * the list of backends and is taken inside it.
+ */
+#define pr_fmt(fmt) "vfio: " fmt
+
+#include <linux/file.h>
+#include <linux/miscdevice.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "core.h"
+
+struct evfio_iommu {
+	struct kref			kref;
+	const struct evfio_iommu_ops	*ops;
+	void				*data;
+};
+
+struct evfio_container {
+	struct kref		kref;
+	struct mutex		lock;	/* groups, iommu */
+	struct list_head	groups;
+	struct evfio_iommu	*iommu;
+};
+
+struct backend {
+	struct list_head		node;
+	const struct evfio_iommu_ops	*ops;
+};
+
+static DEFINE_MUTEX(backends_lock);
+static LIST_HEAD(backends);
+
+/**
+ * evfio_iommu_register() - offer a mapping backend to containers
+ * @ops: the backend; stays the caller's
+ */
+int evfio_iommu_register(const struct evfio_iommu_ops *ops)
+{
+	struct backend *backend = kzalloc(sizeof(*backend), GFP_KERNEL);
+
+	if (!backend)
+		return -ENOMEM;
+	backend->ops = ops;
+	mutex_lock(&backends_lock);
+	list_add_tail(&backend->node, &backends);
+	mutex_unlock(&backends_lock);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(evfio_iommu_register);
+
+/**
+ * evfio_iommu_unregister() - take a backend back
+ * @ops: as registered; no container uses it, since each use holds its module
+ */
+void evfio_iommu_unregister(const struct evfio_iommu_ops *ops)
+{
+	struct backend *backend;
+
+	mutex_lock(&backends_lock);
+	list_for_each_entry(backend, &backends, node)
+		if (backend->ops == ops)
+			break;
+	list_del(&backend->node);
+	mutex_unlock(&backends_lock);
+	kfree(backend);
+}
+EXPORT_SYMBOL_GPL(evfio_iommu_unregister);
+
+static void iommu_free(struct kref *kref)
+{
+	struct evfio_iommu *iommu = container_of(kref, struct evfio_iommu, kref);
+
+	iommu->ops->release(iommu->data);
+	module_put(iommu->ops->owner);
+	kfree(iommu);
+}
+
+static void iommu_put(struct evfio_iommu *iommu)
+{
+	kref_put(&iommu->kref, iommu_free);
+}
+
+/* The container's IOMMU with a reference, NULL if it has none. */
+static struct evfio_iommu *iommu_get(struct evfio_container *container)
+{
+	struct evfio_iommu *iommu;
+
+	mutex_lock(&container->lock);
+	iommu = container->iommu;
+	if (iommu)
+		kref_get(&iommu->kref);
+	mutex_unlock(&container->lock);
+	return iommu;
+}
+
+static void container_free(struct kref *kref)
+{
+	kfree(container_of(kref, struct evfio_container, kref));
+}
+
+void evfio_container_put(struct evfio_container *container)
+{
+	kref_put(&container->kref, container_free);
+}
+
+bool evfio_container_has_iommu(struct evfio_container *container)
+{
+	return READ_ONCE(container->iommu);
+}
+
+/**
+ * evfio_container_attach() - let a group into a container
+ * @container: the container; the group keeps a reference
+ * @group: not attached anywhere, its lock held
+ *
+ * Return: 0; -EPERM if a host driver holds a device that must be owned together with the group;
+ * -EBUSY if another container owns such a device; or what the backend says.
+ */
+int evfio_container_attach(struct evfio_container *container, struct evfio_group *group)
+{
+	int ret;
+
+	lockdep_assert_held(&group->lock);
+	mutex_lock(&container->lock);
+	ret = evfio_set_claim(group->set, container);
+	if (ret)
+		goto unlock;
+	if (container->iommu) {
+		ret = container->iommu->ops->attach(container->iommu->data, group->iommu_group);
+		if (ret) {
+			evfio_set_release(group->set);
+			goto unlock;
+		}
+	}
+	list_add_tail(&group->container_node, &container->groups);
+	kref_get(&container->kref);
+	group->container = container;
+unlock:
+	mutex_unlock(&container->lock);
+	return ret;
+}
+
+/**
+ * evfio_container_detach() - put a group out of its container
+ * @container: what it is attached to; the group's reference is dropped
+ * @group: its lock held, its devices closed
+ */
+void evfio_container_detach(struct evfio_container *container, struct evfio_group *group)
+{
+	struct evfio_iommu *last = NULL;
+
+	lockdep_assert_held(&group->lock);
+	mutex_lock(&container->lock);
+	if (container->iommu)
+		container->iommu->ops->detach(container->iommu->data, group->iommu_group);
+	list_del(&group->container_node);
+	group->container = NULL;
+	evfio_set_release(group->set);
+	if (list_empty(&container->groups))
+		last = xchg(&container->iommu, NULL);
+	mutex_unlock(&container->lock);
+	if (last)
+		iommu_put(last);
+	evfio_container_put(container);
+}
+
+static long container_get_api_version(void *obj, union evfio_args *args, unsigned long arg)
+{
+	return VFIO_API_VERSION;
+}
+
+static long container_check_extension(void *obj, union evfio_args *args, unsigned long extension)
+{
+	struct evfio_iommu *iommu = iommu_get(obj);
+	struct backend *backend;
+	long ret = 0;
+
+	if (iommu) {
+		ret = iommu->ops->check(iommu->data, extension);
+		iommu_put(iommu);
+		return ret;
+	}
+	mutex_lock(&backends_lock);
+	list_for_each_entry(backend, &backends, node) {
+		ret = backend->ops->check(NULL, extension);
+		if (ret > 0)
+			break;
+	}
+	mutex_unlock(&backends_lock);
+	return ret;
+}
+
+/* Make an instance of a backend and attach all groups of the container to it. */
+static struct evfio_iommu *container_try(struct evfio_container *container,
+					 const struct evfio_iommu_ops *ops, unsigned long type)
+{
+	struct evfio_iommu *iommu;
+	struct evfio_group *group;
+	int ret = -ENODEV;
+
+	if (!try_module_get(ops->owner))
+		return ERR_PTR(ret);
+	ret = -ENOMEM;
+	iommu = kzalloc(sizeof(*iommu), GFP_KERNEL_ACCOUNT);
+	if (!iommu)
+		goto put_module;
+	kref_init(&iommu->kref);
+	iommu->ops = ops;
+	iommu->data = ops->open(type);
+	ret = PTR_ERR_OR_ZERO(iommu->data);
+	if (ret)
+		goto free;
+	list_for_each_entry(group, &container->groups, container_node) {
+		ret = ops->attach(iommu->data, group->iommu_group);
+		if (ret)
+			goto detach;
+	}
+	return iommu;
+
+detach:
+	list_for_each_entry_continue_reverse(group, &container->groups, container_node)
+		ops->detach(iommu->data, group->iommu_group);
+	ops->release(iommu->data);
+free:
+	kfree(iommu);
+put_module:
+	module_put(ops->owner);
+	return ERR_PTR(ret);
+}
+
+static long container_set_iommu(void *obj, union evfio_args *args, unsigned long type)
+{
+	struct evfio_container *container = obj;
+	struct evfio_iommu *iommu;
+	struct backend *backend;
+	long ret = -ENODEV;
+
+	mutex_lock(&container->lock);
+	if (list_empty(&container->groups) || container->iommu) {
+		ret = -EINVAL;
+		goto unlock;
+	}
+	mutex_lock(&backends_lock);
+	list_for_each_entry(backend, &backends, node) {
+		if (backend->ops->check(NULL, type) <= 0)
+			continue;
+		iommu = container_try(container, backend->ops, type);
+		ret = PTR_ERR_OR_ZERO(iommu);
+		if (!ret) {
+			WRITE_ONCE(container->iommu, iommu);
+			break;
+		}
+	}
+	mutex_unlock(&backends_lock);
+unlock:
+	mutex_unlock(&container->lock);
+	return ret;
+}
+
+static long iommu_get_info(void *obj, union evfio_args *args, unsigned long arg)
+{
+	struct evfio_iommu *iommu = obj;
+	struct vfio_iommu_type1_info_cap_iova_range *cap;
+	struct vfio_iommu_type1_info_dma_avail *avail;
+	struct vfio_iommu_type1_info user = { .argsz = args->argsz };
+	struct evfio_iommu_info info = { };
+	struct evfio_caps caps = { };
+	void __user *to = (void __user *)arg;
+	long ret;
+
+	ret = iommu->ops->info(iommu->data, &info);
+	if (ret)
+		return ret;
+	ret = -ENOMEM;
+	avail = evfio_caps_add(&caps, VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, 1, sizeof(*avail));
+	if (!avail)
+		goto free;
+	avail->avail = info.avail;
+	cap = evfio_caps_add(&caps, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, 1,
+			     struct_size(cap, iova_ranges, info.nr_ranges));
+	if (!cap)
+		goto free;
+	cap->nr_iovas = info.nr_ranges;
+	memcpy(cap->iova_ranges, info.ranges, flex_array_size(cap, iova_ranges, info.nr_ranges));
+
+	user.flags = VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS;
+	user.iova_pgsizes = info.pgsizes;
+	ret = 0;
+	if (user.argsz < sizeof(user) + caps.size) {
+		user.argsz = sizeof(user) + caps.size;
+	} else {
+		user.cap_offset = sizeof(user);
+		ret = evfio_caps_copy(&caps, to, sizeof(user));
+	}
+	if (!ret && copy_to_user(to, &user, min_t(size_t, args->argsz, sizeof(user))))
+		ret = -EFAULT;
+free:
+	kfree(caps.buf);
+	kfree(info.ranges);
+	return ret;
+}
+
+static long iommu_map_dma(void *obj, union evfio_args *args, unsigned long arg)
+{
+	const u32 prot = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
+	struct vfio_iommu_type1_dma_map *map = &args->map;
+	struct evfio_iommu *iommu = obj;
+
+	if (!map->flags || map->flags & ~prot)
+		return -EINVAL;
+	return iommu->ops->map(iommu->data, map->iova, map->vaddr, map->size, map->flags);
+}
+
+static long iommu_unmap_dma(void *obj, union evfio_args *args, unsigned long arg)
+{
+	struct vfio_iommu_type1_dma_unmap *unmap = &args->unmap;
+	bool all = unmap->flags & VFIO_DMA_UNMAP_FLAG_ALL;
+	struct evfio_iommu *iommu = obj;
+
+	if (unmap->flags & ~VFIO_DMA_UNMAP_FLAG_ALL)
+		return -EINVAL;
+	if (all && (unmap->iova || unmap->size))
+		return -EINVAL;
+	return iommu->ops->unmap(iommu->data, unmap->iova, &unmap->size, all);
+}
+
+static const struct evfio_ioctl iommu_ioctls[] = {
+	{ VFIO_IOMMU_MAP_DMA, offsetofend(struct vfio_iommu_type1_dma_map, size),
+	  EVFIO_ARGSZ, iommu_map_dma },
+	{ VFIO_IOMMU_UNMAP_DMA, offsetofend(struct vfio_iommu_type1_dma_unmap, size),
+	  EVFIO_ARGSZ | EVFIO_OUT, iommu_unmap_dma },
+	{ VFIO_IOMMU_GET_INFO, offsetofend(struct vfio_iommu_type1_info, iova_pgsizes),
+	  EVFIO_ARGSZ, iommu_get_info },
+};
+
+static const struct evfio_ioctl container_ioctls[] = {
+	{ VFIO_GET_API_VERSION, 0, 0, container_get_api_version },
+	{ VFIO_CHECK_EXTENSION, 0, 0, container_check_extension },
+	{ VFIO_SET_IOMMU, 0, 0, container_set_iommu },
+};
+
+/* What the container does not know is its IOMMU's; without one it is EINVAL, not ENOTTY. */
+static long container_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct evfio_container *container = file->private_data;
+	struct evfio_iommu *iommu;
+	long ret;
+
+	ret = evfio_ioctl(container_ioctls, ARRAY_SIZE(container_ioctls), container, cmd, arg,
+			  -ENOIOCTLCMD);
+	if (ret != -ENOIOCTLCMD)
+		return ret;
+	iommu = iommu_get(container);
+	if (!iommu)
+		return -EINVAL;
+	ret = evfio_ioctl(iommu_ioctls, ARRAY_SIZE(iommu_ioctls), iommu, cmd, arg, -ENOTTY);
+	iommu_put(iommu);
+	return ret;
+}
+
+static int container_open(struct inode *inode, struct file *file)
+{
+	struct evfio_container *container = kzalloc(sizeof(*container), GFP_KERNEL_ACCOUNT);
+
+	if (!container)
+		return -ENOMEM;
+	kref_init(&container->kref);
+	mutex_init(&container->lock);
+	INIT_LIST_HEAD(&container->groups);
+	file->private_data = container;
+	return 0;
+}
+
+static int container_release(struct inode *inode, struct file *file)
+{
+	evfio_container_put(file->private_data);
+	return 0;
+}
+
+static void container_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct evfio_container *container = file->private_data;
+	struct evfio_iommu *iommu = iommu_get(container);
+	struct evfio_iommu_info info = { };
+	struct evfio_group *group;
+
+	if (iommu && iommu->ops->info(iommu->data, &info))
+		goto put;	/* no memory: no information */
+	kfree(info.ranges);
+
+	seq_printf(m, "iommu:\t%s\ngroups:", iommu ? iommu->ops->name(iommu->data) : "none");
+	mutex_lock(&container->lock);
+	list_for_each_entry(group, &container->groups, container_node)
+		seq_printf(m, "%c%s", group->container_node.prev == &container->groups ? '\t' : ' ',
+			   dev_name(&group->dev));
+	mutex_unlock(&container->lock);
+	seq_printf(m, "\nmappings:\t%u\npinned:\t%llu kB\n", info.mappings,
+		   info.pinned << (PAGE_SHIFT - 10));
+put:
+	if (iommu)
+		iommu_put(iommu);
+}
+
+static const struct file_operations container_fops = {
+	.owner		= THIS_MODULE,
+	.open		= container_open,
+	.release	= container_release,
+	.unlocked_ioctl	= container_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.show_fdinfo	= container_show_fdinfo,
+};
+
+/**
+ * evfio_container_get() - the container behind a file
+ * @file: any file
+ *
+ * Return: the container, whose file the caller holds, or NULL if @file is something else.
+ */
+struct evfio_container *evfio_container_get(struct file *file)
+{
+	return file->f_op == &container_fops ? file->private_data : NULL;
+}
+
+static struct miscdevice container_dev = {
+	.minor		= VFIO_MINOR,
+	.name		= "vfio",
+	.nodename	= "vfio/vfio",
+	.mode		= 0666,
+	.fops		= &container_fops,
+};
+
+int __init evfio_container_init(void)
+{
+	return misc_register(&container_dev);
+}
+
+void evfio_container_exit(void)
+{
+	misc_deregister(&container_dev);
+}
+
+MODULE_ALIAS_MISCDEV(VFIO_MINOR);
+MODULE_ALIAS("devname:vfio/vfio");

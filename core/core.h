@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the core's own files see of each other.
+ *
+ * Locks, outermost first:
+ *	groups_lock (group.c) > evfio_group::lock > evfio_container::lock > isolation_lock
+ *	evfio_group::lock > evfio_device::lock > evfio_device::irq_lock > evfio_line::lock
+ *	mmap_lock > evfio_device::lock
+ * No lock is held across a user copy: a page of the user's may take forever to come, and removing
+ * a device must not wait for it.
+ */
+#ifndef EVFIO_CORE_CORE_H
+#define EVFIO_CORE_CORE_H
+
+#include <linux/cdev.h>
+
+#include "evfio.h"
+
+/* ioctl.c */
+
+/* The fixed part of an ioctl's argument, for whichever ioctl it is. */
+union evfio_args {
+	u32				argsz;
+	s32				fd;
+	struct vfio_group_status	status;
+	struct vfio_device_info		device;
+	struct vfio_device_feature	feature;
+	struct vfio_region_info		region;
+	struct vfio_irq_info		irq;
+	struct vfio_irq_set		irq_set;
+	struct vfio_iommu_type1_info	iommu;
+	struct vfio_iommu_type1_dma_map		map;
+	struct vfio_iommu_type1_dma_unmap	unmap;
+};
+
+/**
+ * struct evfio_ioctl - one row of an object's ioctl table
+ * @cmd: its number
+ * @size: bytes of the fixed part; 0: the argument is a value or a string, the handler's to read
+ * @flags: EVFIO_ARGSZ: the fixed part begins with argsz, which must cover it;
+ *	EVFIO_OUT: copied back after success
+ * @handler: does it; @args is the fixed part, @arg the argument as given
+ */
+struct evfio_ioctl {
+	unsigned int	cmd;
+	u16		size;
+	u16		flags;
+	long		(*handler)(void *obj, union evfio_args *args, unsigned long arg);
+};
+
+#define EVFIO_ARGSZ	BIT(0)
+#define EVFIO_OUT	BIT(1)
+
+long evfio_ioctl(const struct evfio_ioctl *table, size_t rows, void *obj, unsigned int cmd,
+		 unsigned long arg, long unknown);
+
+/* A chain of capabilities that is being built behind an info structure. */
+struct evfio_caps {
+	void	*buf;
+	size_t	size;
+};
+
+void *evfio_caps_add(struct evfio_caps *caps, u16 id, u16 version, size_t size);
+int evfio_caps_copy(struct evfio_caps *caps, void __user *info, size_t info_size);
+
+/* container.c */
+
+struct evfio_container;
+
+struct evfio_container *evfio_container_get(struct file *file);
+void evfio_container_put(struct evfio_container *container);
+int evfio_container_attach(struct evfio_container *container, struct evfio_group *group);
+void evfio_container_detach(struct evfio_container *container, struct evfio_group *group);
+bool evfio_container_has_iommu(struct evfio_container *container);
+int evfio_container_init(void);
+void evfio_container_exit(void);
+
+/* group.c */
+
+struct evfio_set;
+
+/**
+ * struct evfio_group - an IOMMU group with at least one device bound to a VFIO driver
+ * @dev, @cdev: /dev/vfio/N; @dev's reference count is the group's
+ * @iommu_group: what it stands for
+ * @set: what must be owned together with it
+ * @node: on the list of groups, under groups_lock
+ * @container_node: on the container's list, under its lock
+ * @lock: protects all below, and opening and closing of the group's devices
+ * @devices: evfio_device::node
+ * @file: the one open file, NULL if there is none
+ * @container: what the group is attached to
+ * @open_fds: device fds that are not revoked; each also holds @file
+ * @dead: the last device has gone: a file that is still open answers ENODEV
+ */
+struct evfio_group {
+	struct device		dev;
+	struct cdev		cdev;
+	struct iommu_group	*iommu_group;
+	struct evfio_set	*set;
+	struct list_head	node;
+	struct list_head	container_node;
+
+	struct mutex		lock;	/* all below */
+	struct list_head	devices;
+	struct file		*file;
+	struct evfio_container	*container;
+	unsigned int		open_fds;
+	bool			dead;
+};
+
+int evfio_group_add(struct evfio_device *vdev);
+void evfio_group_remove(struct evfio_device *vdev);
+int evfio_group_init(void);
+void evfio_group_exit(void);
+
+/* isolation.c */
+
+struct evfio_set *evfio_set_get(struct device *dev, struct iommu_group *group);
+void evfio_set_put(struct evfio_set *set);
+void evfio_set_leave(struct evfio_set *set, struct iommu_group *group);
+int evfio_set_claim(struct evfio_set *set, struct evfio_container *container);
+void evfio_set_release(struct evfio_set *set);
+void evfio_set_quarantine(struct evfio_set *set, struct iommu_group *group);
+bool evfio_set_viable(struct evfio_set *set);
+ssize_t evfio_set_members(struct evfio_set *set, char *page);
+int evfio_isolation_init(void);
+void evfio_isolation_exit(void);
+
+/* device.c */
+
+int evfio_device_fd(struct evfio_device *vdev);
+
+/* region.c */
+
+int evfio_regions_claim(struct evfio_device *vdev);
+void evfio_regions_release(struct evfio_device *vdev);
+void evfio_regions_zap(struct evfio_device *vdev);
+ssize_t evfio_region_rw(struct evfio_device *vdev, char __user *buf, size_t count, loff_t *pos,
+			bool write);
+int evfio_region_mmap(struct evfio_device *vdev, struct vm_area_struct *vma);
+
+/* irq.c */
+
+long evfio_irq_set(struct evfio_device *vdev, const struct vfio_irq_set *set, void __user *data);
+void evfio_irq_teardown(struct evfio_device *vdev);
+void evfio_irq_free(struct evfio_device *vdev);
+
+#endif

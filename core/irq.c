@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Interrupts: lines of a device that signal eventfds.
+ *
+ * The bus describes an index as a set of lines (struct evfio_irq, struct evfio_line); they live
+ * and die with their device. A line is requested from the kernel while it has a trigger. A level
+ * interrupt is masked by its handler (automask) until the user, who alone can make the device let
+ * go of it, unmasks it, by ioctl or through an eventfd.
+ *
+ * evfio_device::irq_lock protects the set-up: triggers and irqfds. evfio_line::lock protects the
+ * mask against the handler. Nothing is signalled under evfio_line::lock: an eventfd's own lock is
+ * taken outside it when an irqfd is woken.
+ */
+#include <linux/eventfd.h>
+#include <linux/file.h>
+#include <linux/interrupt.h>
+#include <linux/irq.h>
+#include <linux/nospec.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "core.h"
+
+/**
+ * evfio_irq_init() - give an interrupt index its lines
+ * @irq: the index
+ * @count: how many; their hwirq is the bus's to fill in
+ */
+int evfio_irq_init(struct evfio_irq *irq, u32 count)
+{
+	u32 i;
+
+	irq->lines = kcalloc(count, sizeof(*irq->lines), GFP_KERNEL);
+	if (!irq->lines)
+		return -ENOMEM;
+	irq->count = count;
+	for (i = 0; i < count; i++)
+		spin_lock_init(&irq->lines[i].lock);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(evfio_irq_init);
+
+/**
+ * evfio_irq_free() - free what evfio_irq_init() made
+ * @vdev: the device, torn down
+ */
+void evfio_irq_free(struct evfio_device *vdev)
+{
+	u32 i;
+
+	for (i = 0; vdev->irqs && i < vdev->num_irqs; i++)
+		kfree(vdev->irqs[i].lines);
+	kfree(vdev->irqs);
+}
+
+static void line_mask(struct evfio_line *line)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&line->lock, flags);
+	if (!line->masked) {
+		line->masked = true;
+		if (line->requested)
+			disable_irq_nosync(line->hwirq);
+	}
+	spin_unlock_irqrestore(&line->lock, flags);
+}
+
+static void line_unmask(struct evfio_line *line)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&line->lock, flags);
+	if (line->masked) {
+		line->masked = false;
+		if (line->requested)
+			enable_irq(line->hwirq);
+	}
+	spin_unlock_irqrestore(&line->lock, flags);
+}
+
+/* The line has fired, or is told to behave as if it had. */
+static irqreturn_t line_fire(int irq, void *data)
+{
+	struct evfio_line *line = data;
+	bool fire = true;
+	unsigned long flags;
+
+	if (line->automask) {
+		spin_lock_irqsave(&line->lock, flags);
+		fire = !line->masked;
+		if (fire) {
+			line->masked = true;
+			if (line->requested)
+				disable_irq_nosync(line->hwirq);
+		}
+		spin_unlock_irqrestore(&line->lock, flags);
+	}
+	if (!fire)
+		return IRQ_NONE;
+	if (line->trigger)
+		evfio_eventfd_signal(line->trigger);
+	return IRQ_HANDLED;
+}
+
+static void line_release(struct evfio_line *line)
+{
+	unsigned long flags;
+
+	if (!line->trigger)
+		return;
+	/* From here on masking is a matter of the flag alone. */
+	spin_lock_irqsave(&line->lock, flags);
+	line->requested = false;
+	spin_unlock_irqrestore(&line->lock, flags);
+	kfree(free_irq(line->hwirq, line));
+	eventfd_ctx_put(line->trigger);
+	line->trigger = NULL;
+}
+
+/* Change a line's trigger; @fd < 0: it has none from now on. A failure changes nothing. */
+static int line_trigger(struct evfio_device *vdev, struct evfio_line *line, s32 fd)
+{
+	struct eventfd_ctx *ctx;
+	char *name;
+	int ret;
+
+	if (fd < 0) {
+		line_release(line);
+		return 0;
+	}
+	ctx = eventfd_ctx_fdget(fd);
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	name = kasprintf(GFP_KERNEL_ACCOUNT, "vfio-irq[%d](%s)", line->hwirq, dev_name(vdev->dev));
+	if (!name) {
+		eventfd_ctx_put(ctx);
+		return -ENOMEM;
+	}
+	line_release(line);
+	line->trigger = ctx;
+	/*
+	 * Mask at once when the handler says so, not when the line, which is still up, comes a
+	 * second time: that costs an exception, and if the user is quicker it is a false event.
+	 * Freeing the interrupt clears the flag.
+	 */
+	if (line->automask)
+		irq_set_status_flags(line->hwirq, IRQ_DISABLE_UNLAZY);
+	/* Requested disabled, and enabled as one step with the flag, whatever the irqfds do. */
+	ret = request_irq(line->hwirq, line_fire, IRQF_NO_AUTOEN, name, line);
+	if (ret) {
+		dev_err_ratelimited(vdev->dev, "interrupt %d: error %d%s\n", line->hwirq, ret,
+				    ret == -EBUSY ?
+				    ": another driver has it, and VFIO shares no lines" : "");
+		line->trigger = NULL;
+		eventfd_ctx_put(ctx);
+		kfree(name);
+		return ret;
+	}
+	spin_lock_irq(&line->lock);
+	line->requested = true;
+	if (!line->masked)
+		enable_irq(line->hwirq);
+	spin_unlock_irq(&line->lock);
+	return 0;
+}
+
+/*
+ * An irqfd has been signalled. Not so if the signal comes out of an interrupt handler: two lines
+ * whose triggers unmask each other would keep the processor in its handlers forever.
+ */
+static bool irqfd_take(struct evfio_irqfd *irqfd, void *key)
+{
+	u64 count;
+
+	if (key_to_poll(key) & EPOLLHUP)
+		WRITE_ONCE(irqfd->closed, true);
+	if (!(key_to_poll(key) & EPOLLIN) || in_hardirq())
+		return false;
+	eventfd_ctx_do_read(irqfd->ctx, &count);
+	return true;
+}
+
+static int irqfd_mask(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
+{
+	struct evfio_line *line = container_of(wait, struct evfio_line, mask.wait);
+
+	if (irqfd_take(&line->mask, key))
+		line_mask(line);
+	return 0;
+}
+
+static int irqfd_unmask(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
+{
+	struct evfio_line *line = container_of(wait, struct evfio_line, unmask.wait);
+
+	if (irqfd_take(&line->unmask, key))
+		line_unmask(line);
+	return 0;
+}
+
+struct irqfd_poll {
+	poll_table		table;
+	struct evfio_irqfd	*irqfd;
+};
+
+static void irqfd_queue(struct file *file, wait_queue_head_t *head, poll_table *table)
+{
+	struct irqfd_poll *poll = container_of(table, struct irqfd_poll, table);
+
+	add_wait_queue(head, &poll->irqfd->wait);
+}
+
+static void irqfd_drop(struct evfio_irqfd *irqfd)
+{
+	u64 count;
+
+	if (!irqfd->ctx)
+		return;
+	eventfd_ctx_remove_wait_queue(irqfd->ctx, &irqfd->wait, &count);
+	eventfd_ctx_put(irqfd->ctx);
+	irqfd->ctx = NULL;
+	irqfd->closed = false;
+}
+
+/* Let eventfd @fd do @act to a line, through @wake; @fd < 0: no longer. */
+static int irqfd_set(struct evfio_line *line, struct evfio_irqfd *irqfd, s32 fd,
+		     wait_queue_func_t wake, void (*act)(struct evfio_line *line))
+{
+	struct irqfd_poll poll = { .irqfd = irqfd };
+	struct eventfd_ctx *ctx;
+	struct file *file;
+
+	if (fd < 0 || READ_ONCE(irqfd->closed))
+		irqfd_drop(irqfd);
+	if (fd < 0)
+		return 0;
+	if (irqfd->ctx)
+		return -EBUSY;
+	file = eventfd_fget(fd);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	ctx = eventfd_ctx_fileget(file);
+	if (IS_ERR(ctx)) {
+		fput(file);
+		return PTR_ERR(ctx);
+	}
+	irqfd->ctx = ctx;
+	init_waitqueue_func_entry(&irqfd->wait, wake);
+	init_poll_funcptr(&poll.table, irqfd_queue);
+	if (vfs_poll(file, &poll.table) & EPOLLIN)
+		act(line);
+	fput(file);
+	return 0;
+}
+
+/**
+ * evfio_irq_teardown() - no line fires or wakes any more; masks are forgotten
+ * @vdev: the device, which nobody can set up interrupts for meanwhile
+ */
+void evfio_irq_teardown(struct evfio_device *vdev)
+{
+	struct evfio_line *line;
+	u32 i, j;
+
+	for (i = 0; i < vdev->num_irqs; i++)
+		for (j = 0; j < vdev->irqs[i].count; j++) {
+			line = &vdev->irqs[i].lines[j];
+			irqfd_drop(&line->mask);
+			irqfd_drop(&line->unmask);
+			line_release(line);
+			line->masked = false;
+		}
+}
+
+/* Do one action of VFIO_DEVICE_SET_IRQS to one line. @fd: DATA_EVENTFD's; @on: else, whether. */
+static int line_set(struct evfio_device *vdev, struct evfio_line *line, u32 flags, s32 fd, bool on)
+{
+	const bool eventfd = flags & VFIO_IRQ_SET_DATA_EVENTFD;
+
+	switch (flags & VFIO_IRQ_SET_ACTION_TYPE_MASK) {
+	case VFIO_IRQ_SET_ACTION_MASK:
+		if (eventfd)
+			return irqfd_set(line, &line->mask, fd, irqfd_mask, line_mask);
+		if (on)
+			line_mask(line);
+		return 0;
+	case VFIO_IRQ_SET_ACTION_UNMASK:
+		if (eventfd)
+			return irqfd_set(line, &line->unmask, fd, irqfd_unmask, line_unmask);
+		if (on)
+			line_unmask(line);
+		return 0;
+	default:
+		if (eventfd)
+			return line_trigger(vdev, line, fd);
+		if (on)
+			line_fire(line->hwirq, line);
+		return 0;
+	}
+}
+
+static int irq_set(struct evfio_device *vdev, struct evfio_irq *irq, const struct vfio_irq_set *set,
+		   const void *data)
+{
+	u32 i, flags = set->flags;
+	struct evfio_line *line;
+	bool on = true;
+	s32 fd = -1;
+	int ret;
+
+	lockdep_assert_held(&vdev->irq_lock);
+	/* No lines at all, no data, TRIGGER: switch the index off. */
+	if (!set->count)
+		for (i = 0; i < irq->count; i++)
+			line_release(&irq->lines[i]);
+
+	for (i = 0; i < set->count; i++) {
+		line = &irq->lines[array_index_nospec(set->start + i, irq->count)];
+		if (flags & VFIO_IRQ_SET_DATA_EVENTFD)
+			fd = ((const s32 *)data)[i];
+		else if (flags & VFIO_IRQ_SET_DATA_BOOL)
+			on = ((const u8 *)data)[i];
+		ret = line_set(vdev, line, flags, fd, on);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* Bytes of data behind the fixed part for each line, or -EINVAL if the data type is none. */
+static int data_size(u32 flags)
+{
+	switch (flags & VFIO_IRQ_SET_DATA_TYPE_MASK) {
+	case VFIO_IRQ_SET_DATA_NONE:
+		return 0;
+	case VFIO_IRQ_SET_DATA_BOOL:
+		return sizeof(u8);
+	case VFIO_IRQ_SET_DATA_EVENTFD:
+		return sizeof(s32);
+	default:
+		return -EINVAL;
+	}
+}
+
+/**
+ * evfio_irq_set() - VFIO_DEVICE_SET_IRQS
+ * @vdev: the device
+ * @set: the fixed part, argsz checked against its own size
+ * @data: the user's data behind it
+ *
+ * Return: 0; -EINVAL for a range, flag or size that is wrong, or to mask what cannot be; -ENOTTY
+ * if it names no single action; what the eventfd or the interrupt says; -ENODEV when revoked.
+ */
+long evfio_irq_set(struct evfio_device *vdev, const struct vfio_irq_set *set, void __user *data)
+{
+	const u32 known = VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK;
+	const u32 action = set->flags & VFIO_IRQ_SET_ACTION_TYPE_MASK;
+	int size = data_size(set->flags);
+	struct evfio_irq *irq;
+	void *copy = NULL;
+	long ret;
+
+	if (size < 0 || set->index >= vdev->num_irqs || set->flags & ~known)
+		return -EINVAL;
+	irq = &vdev->irqs[array_index_nospec(set->index, vdev->num_irqs)];
+	if (set->start >= irq->count || set->count > irq->count - set->start)
+		return -EINVAL;
+	if (size && (set->argsz - offsetofend(struct vfio_irq_set, count)) / size < set->count)
+		return -EINVAL;
+	if (!is_power_of_2(action))
+		return -ENOTTY;
+	if (!set->count && (size || action != VFIO_IRQ_SET_ACTION_TRIGGER))
+		return -EINVAL;
+	if (action != VFIO_IRQ_SET_ACTION_TRIGGER && !(irq->flags & VFIO_IRQ_INFO_MASKABLE))
+		return -EINVAL;
+
+	if (size) {
+		copy = memdup_user(data, array_size(set->count, size));
+		if (IS_ERR(copy))
+			return PTR_ERR(copy);
+	}
+	down_read(&vdev->lock);
+	if (vdev->revoked) {
+		ret = -ENODEV;
+	} else {
+		mutex_lock(&vdev->irq_lock);
+		ret = irq_set(vdev, irq, set, copy);
+		mutex_unlock(&vdev->irq_lock);
+	}
+	up_read(&vdev->lock);
+	kfree(copy);
+	return ret;
+}

@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sets: what must be owned together.
+ *
+ * Mostly a set is one IOMMU group. A board may coarsen that: each child of a device-tree node
+ * "evfio,isolation-groups" names devices that must be owned together though the IOMMU tells them
+ * apart. Such a set is read when the core is loaded and lives as long as the core; the set of a
+ * single IOMMU group lives as long as its struct evfio_group.
+ *
+ * Owning a set is owning the DMA of all its IOMMU groups (iommu_group_claim_dma_owner()), which
+ * is what keeps host drivers out from then on. The first group that joins a container claims, the
+ * last that leaves releases. A group with a device that may still be doing DMA after its last
+ * close is quarantined: it stays claimed, hence blocked, until its last device is unbound, so that
+ * not even with a pass-through default domain a process can leave DMA behind that outlives it.
+ *
+ * A member without an IOMMU does no DMA that could be owned: it counts as free while no driver is
+ * bound to it.
+ *
+ * isolation_lock protects everything here.
+ */
+#define pr_fmt(fmt) "vfio: " fmt
+
+#include <linux/of.h>
+#include <linux/of_device.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+
+#include "core.h"
+
+/*
+ * @np, @dev: the device of a device-tree set; @dev appears when its bus has it
+ * @group: its IOMMU group, NULL if it has none
+ * @claimed, @quarantined: of @group, in the first member that has it
+ */
+struct member {
+	struct device_node	*np;
+	struct device		*dev;
+	struct iommu_group	*group;
+	bool			claimed;
+	bool			quarantined;
+};
+
+/*
+ * @node, @np: a device-tree set's; @np is NULL for the set of a single IOMMU group
+ * @users: groups attached to @container
+ */
+struct evfio_set {
+	struct list_head	node;
+	struct device_node	*np;
+	struct evfio_container	*container;
+	unsigned int		users;
+	unsigned int		nr;
+	struct member		members[];
+};
+
+static DEFINE_MUTEX(isolation_lock);
+static LIST_HEAD(sets);
+static LIST_HEAD(finders);
+
+#define for_each_member(m, set) \
+	for ((m) = (set)->members; (m) < (set)->members + (set)->nr; (m)++)
+
+/* The member that keeps the books for @group: the first one in it. */
+static struct member *set_find(struct evfio_set *set, struct iommu_group *group)
+{
+	struct member *m;
+
+	for_each_member(m, set)
+		if (m->group == group)
+			return m;
+	return NULL;
+}
+
+/* Find the members' devices and IOMMU groups, as far as they exist by now. */
+static void set_resolve(struct evfio_set *set)
+{
+	struct evfio_finder *finder;
+	struct member *m;
+
+	lockdep_assert_held(&isolation_lock);
+	for_each_member(m, set) {
+		if (m->np && !m->dev)
+			list_for_each_entry(finder, &finders, node) {
+				m->dev = finder->find(m->np);
+				if (m->dev)
+					break;
+			}
+		if (m->dev && !m->group)
+			m->group = iommu_group_get(m->dev);
+	}
+}
+
+/*
+ * Some kernels give a device its IOMMU group only when a driver first probes it. For a member of a
+ * set that is too late: a host driver could come between. Do now what its bus would do then.
+ *
+ * Taking the device's lock inside isolation_lock is the wrong way round, but cannot meet the right
+ * one: no VFIO driver exists yet on the bus that is being searched for the first time.
+ */
+static void member_configure(struct member *m)
+{
+	m->group = iommu_group_get(m->dev);
+	if (m->group)
+		return;
+	device_lock(m->dev);
+	if (!m->dev->driver)
+		of_dma_configure(m->dev, m->np, true);
+	device_unlock(m->dev);
+	m->group = iommu_group_get(m->dev);
+}
+
+/**
+ * evfio_finder_register() - let isolation groups look for their members on one more bus
+ * @finder: stays the caller's, until evfio_finder_unregister()
+ *
+ * Called when a bus backend is loaded, before it can bind a device.
+ */
+void evfio_finder_register(struct evfio_finder *finder)
+{
+	struct evfio_set *set;
+	struct member *m;
+
+	mutex_lock(&isolation_lock);
+	list_add_tail(&finder->node, &finders);
+	list_for_each_entry(set, &sets, node)
+		for_each_member(m, set) {
+			if (m->dev)
+				continue;
+			m->dev = finder->find(m->np);
+			if (m->dev)
+				member_configure(m);
+		}
+	mutex_unlock(&isolation_lock);
+}
+EXPORT_SYMBOL_GPL(evfio_finder_register);
+
+/**
+ * evfio_finder_unregister() - take a finder back
+ * @finder: as registered
+ */
+void evfio_finder_unregister(struct evfio_finder *finder)
+{
+	mutex_lock(&isolation_lock);
+	list_del(&finder->node);
+	mutex_unlock(&isolation_lock);
+}
+EXPORT_SYMBOL_GPL(evfio_finder_unregister);
+
+/**
+ * evfio_set_get() - the set an IOMMU group belongs to
+ * @dev: a device of the group
+ * @group: the group, which the caller keeps until evfio_set_put()
+ *
+ * Return: a set of the device tree, or one made for this group alone, or an ERR_PTR.
+ */
+struct evfio_set *evfio_set_get(struct device *dev, struct iommu_group *group)
+{
+	struct evfio_set *set;
+
+	mutex_lock(&isolation_lock);
+	list_for_each_entry(set, &sets, node) {
+		set_resolve(set);
+		if (set_find(set, group))
+			goto unlock;
+	}
+	set = kzalloc(struct_size(set, members, 1), GFP_KERNEL);
+	if (set) {
+		set->nr = 1;
+		set->members[0].group = group;
+	} else {
+		set = ERR_PTR(-ENOMEM);
+	}
+unlock:
+	mutex_unlock(&isolation_lock);
+	return set;
+}
+
+/**
+ * evfio_set_put() - the counterpart of evfio_set_get()
+ * @set: what that returned
+ */
+void evfio_set_put(struct evfio_set *set)
+{
+	if (!set->np)
+		kfree(set);
+}
+
+static int complain_device(struct device *dev, void *data)
+{
+	dev_notice_ratelimited(dev, "bound to %s; VFIO cannot own its IOMMU group\n",
+			       dev_driver_string(dev));
+	return 0;
+}
+
+/* Why a member without an IOMMU group cannot be owned now: -EPERM and a message, or 0. */
+static int member_check(struct member *m)
+{
+	if (m->group)
+		return 0;
+	if (!m->dev)
+		pr_notice_ratelimited("%pOF: in an isolation group, but no device yet\n", m->np);
+	else if (m->dev->driver)
+		complain_device(m->dev, NULL);
+	else if (of_property_read_bool(m->np, "iommus"))
+		dev_notice_ratelimited(m->dev, "not in an IOMMU group yet: bind it to VFIO once\n");
+	else
+		return 0;
+	return -EPERM;
+}
+
+static int member_claim(struct evfio_set *set, struct member *m)
+{
+	int ret;
+
+	ret = member_check(m);
+	if (ret || !m->group || m != set_find(set, m->group) || m->claimed)
+		return ret;
+	ret = iommu_group_claim_dma_owner(m->group, set);
+	if (ret)
+		iommu_group_for_each_dev(m->group, NULL, complain_device);
+	else
+		m->claimed = true;
+	return ret;
+}
+
+static void set_unclaim(struct evfio_set *set)
+{
+	struct member *m;
+
+	for_each_member(m, set)
+		if (m->claimed && !m->quarantined) {
+			iommu_group_release_dma_owner(m->group);
+			m->claimed = false;
+		}
+}
+
+/**
+ * evfio_set_claim() - own a set's DMA for one more of its groups
+ * @set: the set
+ * @container: where the group is going
+ *
+ * Return: 0; -EBUSY if the set belongs to another container; -EPERM, with a message that names the
+ * device, if a host driver has one of its devices.
+ */
+int evfio_set_claim(struct evfio_set *set, struct evfio_container *container)
+{
+	struct member *m;
+	int ret = 0;
+
+	mutex_lock(&isolation_lock);
+	if (set->users) {
+		ret = set->container == container ? 0 : -EBUSY;
+	} else {
+		set_resolve(set);
+		for_each_member(m, set) {
+			ret = member_claim(set, m);
+			if (ret) {
+				set_unclaim(set);
+				break;
+			}
+		}
+	}
+	if (!ret) {
+		set->users++;
+		set->container = container;
+	}
+	mutex_unlock(&isolation_lock);
+	return ret;
+}
+
+/**
+ * evfio_set_release() - the counterpart of evfio_set_claim()
+ * @set: the set
+ */
+void evfio_set_release(struct evfio_set *set)
+{
+	mutex_lock(&isolation_lock);
+	if (!--set->users)
+		set_unclaim(set);
+	mutex_unlock(&isolation_lock);
+}
+
+/**
+ * evfio_set_quarantine() - keep a group's DMA blocked until evfio_set_leave()
+ * @set: the set, claimed
+ * @group: a group of it, with a device that may not be quiet
+ */
+void evfio_set_quarantine(struct evfio_set *set, struct iommu_group *group)
+{
+	mutex_lock(&isolation_lock);
+	set_find(set, group)->quarantined = true;
+	mutex_unlock(&isolation_lock);
+}
+
+/**
+ * evfio_set_leave() - a group's last device has been unbound
+ * @set: the set
+ * @group: the group
+ */
+void evfio_set_leave(struct evfio_set *set, struct iommu_group *group)
+{
+	mutex_lock(&isolation_lock);
+	set_find(set, group)->quarantined = false;
+	if (!set->users)
+		set_unclaim(set);
+	mutex_unlock(&isolation_lock);
+}
+
+/**
+ * evfio_set_viable() - whether no host driver has a device of a set
+ * @set: the set
+ */
+bool evfio_set_viable(struct evfio_set *set)
+{
+	bool viable = true;
+	struct member *m;
+
+	mutex_lock(&isolation_lock);
+	set_resolve(set);
+	for_each_member(m, set) {
+		if (!m->group)
+			viable = !member_check(m);
+		else if (!set_find(set, m->group)->claimed)
+			viable = !iommu_group_dma_owner_claimed(m->group);
+		if (!viable)
+			break;
+	}
+	mutex_unlock(&isolation_lock);
+	return viable;
+}
+
+struct listing {
+	char	*page;
+	ssize_t	len;
+};
+
+static int list_device(struct device *dev, void *data)
+{
+	char *path = kobject_get_path(&dev->kobj, GFP_KERNEL);
+	struct listing *list = data;
+
+	if (!path)
+		return -ENOMEM;
+	list->len += sysfs_emit_at(list->page, list->len, "/sys%s\n", path);
+	kfree(path);
+	return 0;
+}
+
+/**
+ * evfio_set_members() - list a set's devices by their sysfs paths
+ * @set: the set
+ * @page: a sysfs attribute's page
+ *
+ * Return: bytes written, or -ENOMEM.
+ */
+ssize_t evfio_set_members(struct evfio_set *set, char *page)
+{
+	struct listing list = { .page = page };
+	struct member *m;
+	int ret = 0;
+
+	mutex_lock(&isolation_lock);
+	set_resolve(set);
+	for_each_member(m, set) {
+		if (!m->group && m->dev)
+			ret = list_device(m->dev, &list);
+		else if (m->group && m == set_find(set, m->group))
+			ret = iommu_group_for_each_dev(m->group, &list, list_device);
+		if (ret)
+			break;
+	}
+	mutex_unlock(&isolation_lock);
+	return ret ?: list.len;
+}
+
+static void set_free(struct evfio_set *set)
+{
+	struct member *m;
+
+	for_each_member(m, set) {
+		iommu_group_put(m->group);
+		put_device(m->dev);
+		of_node_put(m->np);
+	}
+	of_node_put(set->np);
+	kfree(set);
+}
+
+static int set_read(struct device_node *np)
+{
+	int i, n = of_count_phandle_with_args(np, "devices", NULL);
+	struct device_node *device;
+	struct evfio_set *set;
+
+	if (n <= 0) {
+		pr_err("%pOF: no devices property\n", np);
+		return -EINVAL;
+	}
+	set = kzalloc(struct_size(set, members, n), GFP_KERNEL);
+	if (!set)
+		return -ENOMEM;
+	set->np = of_node_get(np);
+	for (i = 0; i < n; i++) {
+		device = of_parse_phandle(np, "devices", i);
+		if (of_device_is_available(device))
+			set->members[set->nr++].np = device;
+		else
+			of_node_put(device);
+	}
+	list_add_tail(&set->node, &sets);
+	return 0;
+}
+
+void evfio_isolation_exit(void)
+{
+	struct evfio_set *set, *next;
+
+	list_for_each_entry_safe(set, next, &sets, node)
+		set_free(set);
+}
+
+int __init evfio_isolation_init(void)
+{
+	struct device_node *node, *child;
+	int ret;
+
+	for_each_compatible_node(node, NULL, "evfio,isolation-groups")
+		for_each_available_child_of_node(node, child) {
+			ret = set_read(child);
+			if (ret) {
+				of_node_put(child);
+				of_node_put(node);
+				evfio_isolation_exit();
+				return ret;
+			}
+		}
+	return 0;
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Region: a window of device memory, read and written through the fd or mapped.
+ *
+ * The bus describes it (struct evfio_region); it lives and dies with its device. While the device
+ * is open the core claims the memory, so that nothing else in the kernel, nor /dev/mem, uses it.
+ * Mappings are made page by page on fault, and so can be taken away at any time: who touches the
+ * hardware, here or in a fault, holds evfio_device::lock for reading and has seen that the device
+ * is not revoked.
+ */
+#include <linux/io-64-nonatomic-lo-hi.h>
+#include <linux/ioport.h>
+#include <linux/mm.h>
+#include <linux/nospec.h>
+#include <linux/uaccess.h>
+
+#include "core.h"
+
+/* What read() and write() move between two user copies. */
+#define CHUNK	64
+
+/**
+ * evfio_regions_claim() - claim a device's memory
+ * @vdev: the device, being opened
+ *
+ * Return: 0, or -EBUSY and a message if somebody else in the kernel has a part of it.
+ */
+int evfio_regions_claim(struct evfio_device *vdev)
+{
+	struct evfio_region *region;
+	u32 i;
+
+	for (i = 0; i < vdev->num_regions; i++) {
+		region = &vdev->regions[i];
+		if (!region->size)
+			continue;
+		if (!request_mem_region(region->base, region->size, dev_name(vdev->dev))) {
+			dev_err_ratelimited(vdev->dev,
+					    "region %u at %pa is in use: see /proc/iomem\n",
+					    i, &region->base);
+			goto release;
+		}
+	}
+	return 0;
+
+release:
+	while (i--)
+		if (vdev->regions[i].size)
+			release_mem_region(vdev->regions[i].base, vdev->regions[i].size);
+	return -EBUSY;
+}
+
+/**
+ * evfio_regions_release() - the counterpart of evfio_regions_claim()
+ * @vdev: the device, closed; nobody reads or writes it any more
+ */
+void evfio_regions_release(struct evfio_device *vdev)
+{
+	struct evfio_region *region;
+	u32 i;
+
+	for (i = 0; i < vdev->num_regions; i++) {
+		region = &vdev->regions[i];
+		if (!region->size)
+			continue;
+		if (region->io)
+			iounmap(region->io);
+		region->io = NULL;
+		release_mem_region(region->base, region->size);
+	}
+}
+
+/**
+ * evfio_regions_zap() - take all mappings of a device away; touching one faults again
+ * @vdev: the device, open; its lock is held for writing, so that no fault comes between
+ */
+void evfio_regions_zap(struct evfio_device *vdev)
+{
+	lockdep_assert_held_write(&vdev->lock);
+	unmap_mapping_range(vdev->mapping, 0, 0, true);
+}
+
+/* The core's mapping of a region. Two first readers may both make one: the second gives way. */
+static void __iomem *region_io(struct evfio_region *region)
+{
+	void __iomem *io = READ_ONCE(region->io), *other;
+
+	if (io)
+		return io;
+	io = region->nonposted ? ioremap_np(region->base, region->size) :
+				 ioremap(region->base, region->size);
+	if (!io)
+		return NULL;
+	other = cmpxchg(&region->io, NULL, io);
+	if (!other)
+		return io;
+	iounmap(io);
+	return other;
+}
+
+static void access_read(void __iomem *io, void *buf, unsigned int width)
+{
+	switch (width) {
+	case 8:
+		*(u64 *)buf = readq(io);
+		break;
+	case 4:
+		*(u32 *)buf = readl(io);
+		break;
+	case 2:
+		*(u16 *)buf = readw(io);
+		break;
+	default:
+		*(u8 *)buf = readb(io);
+	}
+}
+
+static void access_write(void __iomem *io, const void *buf, unsigned int width)
+{
+	switch (width) {
+	case 8:
+		writeq(*(u64 *)buf, io);
+		break;
+	case 4:
+		writel(*(u32 *)buf, io);
+		break;
+	case 2:
+		writew(*(u16 *)buf, io);
+		break;
+	default:
+		writeb(*(u8 *)buf, io);
+	}
+}
+
+/* The widest access that the region allows at @off, for @left more bytes. */
+static unsigned int access_width(const struct evfio_region *region, u64 off, size_t left)
+{
+	if (region->width)
+		return region->width;
+	if (left >= 4 && IS_ALIGNED(off, 4))
+		return 4;
+	return left >= 2 && IS_ALIGNED(off, 2) ? 2 : 1;
+}
+
+/* Move @count bytes, at most CHUNK, between @buf and the registers at @off. */
+static int region_move(struct evfio_device *vdev, struct evfio_region *region, u64 off, void *buf,
+		       size_t count, bool write)
+{
+	void __iomem *io;
+	unsigned int width;
+	size_t done;
+	int ret = 0;
+
+	down_read(&vdev->lock);
+	if (vdev->revoked) {
+		ret = -ENODEV;
+		goto unlock;
+	}
+	io = region_io(region);
+	if (!io) {
+		ret = -ENOMEM;
+		goto unlock;
+	}
+	for (done = 0; done < count; done += width) {
+		width = access_width(region, off + done, count - done);
+		if (write)
+			access_write(io + off + done, buf + done, width);
+		else
+			access_read(io + off + done, buf + done, width);
+	}
+unlock:
+	up_read(&vdev->lock);
+	return ret;
+}
+
+/**
+ * evfio_region_rw() - read() or write() on a device fd
+ * @vdev: the device
+ * @buf: the user's buffer
+ * @count: bytes wanted; cut off at the region's end
+ * @pos: region index << EVFIO_REGION_SHIFT | offset; advanced by what was done
+ * @write: which
+ *
+ * Return: bytes done; -EINVAL beyond the region, for a region that cannot be read or written, or
+ * for a position or length its access width does not divide; -EFAULT; -ENODEV when revoked.
+ */
+ssize_t evfio_region_rw(struct evfio_device *vdev, char __user *buf, size_t count, loff_t *pos,
+			bool write)
+{
+	u64 off = *pos & (BIT_ULL(EVFIO_REGION_SHIFT) - 1);
+	u64 index = *pos >> EVFIO_REGION_SHIFT;
+	u8 data[CHUNK] __aligned(8);
+	struct evfio_region *region;
+	size_t done, n;
+	int ret;
+
+	if (READ_ONCE(vdev->revoked))
+		return -ENODEV;
+	if (index >= vdev->num_regions)
+		return -EINVAL;
+	region = &vdev->regions[array_index_nospec(index, vdev->num_regions)];
+	if (!(region->flags & (write ? VFIO_REGION_INFO_FLAG_WRITE : VFIO_REGION_INFO_FLAG_READ)))
+		return -EINVAL;
+	if (region->width < 0 || off >= region->size)
+		return -EINVAL;
+	count = min_t(u64, count, region->size - off);
+	if (region->width && (off | count) % region->width)
+		return -EINVAL;
+
+	for (done = 0; done < count; done += n) {
+		n = min_t(size_t, count - done, CHUNK - (off + done) % CHUNK);
+		if (write && copy_from_user(data, buf + done, n))
+			return -EFAULT;
+		ret = region_move(vdev, region, off + done, data, n, write);
+		if (ret)
+			return ret;
+		if (!write && copy_to_user(buf + done, data, n))
+			return -EFAULT;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	*pos += done;
+	return done;
+}
+
+static vm_fault_t region_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct evfio_device *vdev = vma->vm_private_data;
+	const unsigned int shift = EVFIO_REGION_SHIFT - PAGE_SHIFT;
+	struct evfio_region *region = &vdev->regions[vmf->pgoff >> shift];
+	unsigned long page = vmf->pgoff & (BIT(shift) - 1);
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+
+	down_read(&vdev->lock);
+	if (!vdev->revoked)
+		ret = vmf_insert_pfn(vma, vmf->address, PHYS_PFN(region->base) + page);
+	up_read(&vdev->lock);
+	return ret;
+}
+
+static const struct vm_operations_struct region_vm_ops = {
+	.fault	= region_fault,
+};
+
+/**
+ * evfio_region_mmap() - mmap() on a device fd
+ * @vdev: the device; the mapping's file keeps it
+ * @vma: the mapping
+ *
+ * Return: 0; -EINVAL if the mapping is private, beyond the region, or of a region that cannot be
+ * mapped this way; -ENODEV when revoked.
+ */
+int evfio_region_mmap(struct evfio_device *vdev, struct vm_area_struct *vma)
+{
+	const unsigned int shift = EVFIO_REGION_SHIFT - PAGE_SHIFT;
+	unsigned long index = vma->vm_pgoff >> shift;
+	u64 start = (u64)(vma->vm_pgoff & (BIT(shift) - 1)) << PAGE_SHIFT;
+	struct evfio_region *region;
+
+	if (READ_ONCE(vdev->revoked))
+		return -ENODEV;
+	if (index >= vdev->num_regions || !(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	region = &vdev->regions[array_index_nospec(index, vdev->num_regions)];
+	if (!(region->flags & VFIO_REGION_INFO_FLAG_MMAP))
+		return -EINVAL;
+	if (!(region->flags & VFIO_REGION_INFO_FLAG_READ) && vma->vm_flags & VM_READ)
+		return -EINVAL;
+	if (!(region->flags & VFIO_REGION_INFO_FLAG_WRITE) && vma->vm_flags & VM_WRITE)
+		return -EINVAL;
+	if (start >= region->size || vma->vm_end - vma->vm_start > region->size - start)
+		return -EINVAL;
+
+	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_page_prot = region->nonposted ? pgprot_noncached(vma->vm_page_prot) :
+						pgprot_device(vma->vm_page_prot);
+	vma->vm_private_data = vdev;
+	vma->vm_ops = &region_vm_ops;
+	return 0;
+}

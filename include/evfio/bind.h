@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Giving devices to VFIO and back to the host. Needs root.
+ */
+#ifndef EVFIO_BIND_H
+#define EVFIO_BIND_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * evfio_bind() - take a device from its host driver and bind it to VFIO
+ * @name: device name, sysfs path or device-tree path, as for evfio_open()
+ *
+ * The driver is vfio-platform, vfio-amba or vfio-pci, after the device's bus; only this device is
+ * affected (driver_override). Returns when /dev/vfio/N is there. Binding what is bound is no error.
+ *
+ * Return: 0; -ENOENT: no such device; -ENODEV: the VFIO driver is not loaded, or the device has
+ * no IOMMU; -EACCES: not root; -ETIMEDOUT: bound, but /dev/vfio/N did not appear; or the errno with
+ * which the driver refused the device.
+ */
+int evfio_bind(const char *name);
+
+/**
+ * evfio_unbind() - take a device from VFIO and give it back to its host driver
+ * @name: device name, sysfs path or device-tree path, as for evfio_open()
+ *
+ * A program that has the device open is told, and loses it after the grace time
+ * (removal_grace_ms of vfio.ko); on the kernel's own VFIO the call waits until it closes it. To
+ * have no driver for the device afterwards is no error.
+ *
+ * Return: 0; -ENOENT: no such device; -EINVAL: not bound to VFIO; -EACCES: not root; or the errno
+ * of the write to sysfs.
+ */
+int evfio_unbind(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* EVFIO_BIND_H */

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * A container is one address space for DMA: the devices opened in it see the same mappings.
+ */
+#ifndef EVFIO_CONTAINER_H
+#define EVFIO_CONTAINER_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct evfio_container;
+
+/**
+ * evfio_container_new() - open an empty container
+ * @out: where the container goes; the caller owns one reference to it
+ *
+ * Only needed for devices that shall share mappings; evfio_open() makes a container of its own. The
+ * container gets its IOMMU when the first device is opened in it with evfio_open_in(), and loses
+ * it, with every mapping, when the last device is closed.
+ *
+ * Return: 0; -ENOENT or -ENODEV when VFIO is not loaded, -EACCES without permission on
+ * /dev/vfio/vfio, -EPROTO when the kernel speaks another VFIO version, -ENOMEM.
+ */
+int evfio_container_new(struct evfio_container **out);
+
+/**
+ * evfio_container_put() - drop the caller's reference
+ * @ct: container, or NULL for no effect
+ *
+ * The container is closed when its devices and its DMA buffers are gone as well; each of them holds
+ * a reference.
+ */
+void evfio_container_put(struct evfio_container *ct);
+
+/**
+ * evfio_container_fd() - the file descriptor of /dev/vfio/vfio
+ * @ct: container
+ *
+ * For ioctls that the library does not wrap. It stays the container's: do not close it.
+ *
+ * Return: the file descriptor.
+ */
+int evfio_container_fd(const struct evfio_container *ct);
+
+/**
+ * evfio_container_pinned() - how much memory the container holds pinned for DMA
+ * @ct: container
+ * @kib: where the amount goes, in KiB
+ *
+ * Read from /proc/self/fdinfo.
+ *
+ * Return: 0; -EOPNOTSUPP when the kernel does not tell (the kernel's own VFIO does not).
+ */
+int evfio_container_pinned(const struct evfio_container *ct, uint64_t *kib);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* EVFIO_CONTAINER_H */

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Interrupts: each one that is open has an eventfd that counts its occurrences.
+ *
+ * An edge interrupt needs nothing but evfio_irq_wait(). A level interrupt is masked by the kernel
+ * as it fires (EVFIO_IRQ_AUTOMASKED), since its line stays up until the device is told: wait, serve
+ * the device so that the line drops, then evfio_irq_rearm().
+ */
+#ifndef EVFIO_IRQ_H
+#define EVFIO_IRQ_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct evfio_device;
+struct evfio_irq;
+
+/* Flags of interrupts; the values are those of VFIO_IRQ_INFO_* in <linux/vfio.h>. */
+#define EVFIO_IRQ_EVENTFD	(1U << 0)
+#define EVFIO_IRQ_MASKABLE	(1U << 1)
+#define EVFIO_IRQ_AUTOMASKED	(1U << 2)
+#define EVFIO_IRQ_NORESIZE	(1U << 3)
+
+/**
+ * struct evfio_irq_info - what an interrupt index is
+ * @index: the index
+ * @flags: EVFIO_IRQ_*; a level interrupt has EVFIO_IRQ_AUTOMASKED
+ * @count: how many interrupts it has; 0 for an index that the device does not implement
+ * @name: from "interrupt-names" in the device's node, or the PCI name (intx ... req); "" if none
+ */
+struct evfio_irq_info {
+	uint32_t index;
+	uint32_t flags;
+	uint32_t count;
+	char name[64];
+};
+
+/**
+ * evfio_irq_info() - describe an interrupt index
+ * @dev: device
+ * @index: interrupt, below evfio_device_irqs()
+ * @info: where the description goes
+ *
+ * Return: 0; -EINVAL when there is no such index; -ENODEV when the device was removed.
+ */
+int evfio_irq_info(const struct evfio_device *dev, uint32_t index, struct evfio_irq_info *info);
+
+/**
+ * evfio_irq_index() - find an interrupt by name
+ * @dev: device
+ * @name: one of the device's "interrupt-names", or a PCI name
+ *
+ * Return: its index; -ENOENT when no interrupt has that name.
+ */
+int evfio_irq_index(const struct evfio_device *dev, const char *name);
+
+/**
+ * evfio_irq_open() - start to receive an interrupt, by index
+ * @dev: device; it must stay open as long as the interrupt
+ * @index: interrupt, below evfio_device_irqs(); of an index with several, the first
+ * @out: where the interrupt goes; the caller owns it, until evfio_irq_close()
+ *
+ * The interrupt is unmasked afterwards.
+ *
+ * Return: 0; -EINVAL when there is no such index; -ENXIO when the index is empty; -EMFILE, -ENOMEM;
+ * -EBUSY when the line is shared with another device; or the errno of VFIO_DEVICE_SET_IRQS.
+ */
+int evfio_irq_open(struct evfio_device *dev, uint32_t index, struct evfio_irq **out);
+
+/**
+ * evfio_irq_open_name() - start to receive an interrupt, by name
+ * @dev: device; it must stay open as long as the interrupt
+ * @name: one of the device's "interrupt-names", or a PCI name
+ * @out: where the interrupt goes; the caller owns it, until evfio_irq_close()
+ *
+ * Return: as evfio_irq_open(); -ENOENT when no interrupt has that name.
+ */
+int evfio_irq_open_name(struct evfio_device *dev, const char *name, struct evfio_irq **out);
+
+/**
+ * evfio_irq_close() - stop to receive an interrupt
+ * @irq: interrupt, or NULL for no effect
+ */
+void evfio_irq_close(struct evfio_irq *irq);
+
+/**
+ * evfio_irq_wait() - wait until the interrupt has fired
+ * @irq: interrupt
+ * @timeout_ms: how long to wait, in milliseconds; 0 only looks, -1 waits for ever
+ *
+ * Occurrences are counted from one call to the next; the count is taken, so that two threads never
+ * get the same one.
+ *
+ * Return: how often it fired, at least 1; -ETIMEDOUT; -EINTR when a signal came; -ENODEV when the
+ * device is being removed (see evfio_device_removed()): interrupts that fired are still reported
+ * first, but nothing is waited for any more.
+ */
+int evfio_irq_wait(struct evfio_irq *irq, int timeout_ms);
+
+/**
+ * evfio_irq_rearm() - allow the next level interrupt
+ * @irq: interrupt
+ *
+ * To be called when the device has been served and its line is down. Does nothing, successfully, to
+ * an interrupt that is not EVFIO_IRQ_AUTOMASKED, so a driver can serve both kinds alike.
+ *
+ * Return: 0, or the errno of VFIO_DEVICE_SET_IRQS.
+ */
+int evfio_irq_rearm(struct evfio_irq *irq);
+
+/**
+ * evfio_irq_mask() - hold the interrupt back
+ * @irq: interrupt with EVFIO_IRQ_MASKABLE
+ *
+ * Return: 0; -EOPNOTSUPP when it cannot be masked; or the errno of VFIO_DEVICE_SET_IRQS.
+ */
+int evfio_irq_mask(struct evfio_irq *irq);
+
+/**
+ * evfio_irq_unmask() - let the interrupt through again
+ * @irq: interrupt with EVFIO_IRQ_MASKABLE
+ *
+ * Return: 0; -EOPNOTSUPP when it cannot be masked; or the errno of VFIO_DEVICE_SET_IRQS.
+ */
+int evfio_irq_unmask(struct evfio_irq *irq);
+
+/**
+ * evfio_irq_trigger() - make the interrupt fire without the device
+ * @irq: interrupt
+ *
+ * To test a driver: the kernel signals the eventfd as if the device had raised the interrupt.
+ *
+ * Return: 0, or the errno of VFIO_DEVICE_SET_IRQS.
+ */
+int evfio_irq_trigger(struct evfio_irq *irq);
+
+/**
+ * evfio_irq_fd() - the interrupt's eventfd
+ * @irq: interrupt
+ *
+ * For poll() and its sisters: readable when the interrupt has fired; then evfio_irq_wait() with
+ * timeout 0 takes the count. It stays the interrupt's: do not close it.
+ *
+ * Return: the file descriptor.
+ */
+int evfio_irq_fd(const struct evfio_irq *irq);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* EVFIO_IRQ_H */

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A user's memory, pinned and described by extents.
+ */
+#ifndef EVFIO_IOMMU_SMMU_PIN_H
+#define EVFIO_IOMMU_SMMU_PIN_H
+
+#include <linux/mm_types.h>
+
+/* A physically contiguous run of pages. */
+struct extent {
+	unsigned long	pfn;
+	unsigned long	count;
+};
+
+/* Some extents, in the order of their addresses; further ones in @next. */
+struct extents {
+	struct extents	*next;
+	unsigned int	nr;
+	unsigned int	max;
+	struct extent	extent[];
+};
+
+/* The extent after @e, or the first if that is NULL; @list is where to look. */
+static inline struct extent *extent_next(const struct extents **list, const struct extent *e)
+{
+	const struct extents *in = *list;
+
+	e = e ? e + 1 : in->extent;
+	if (e == in->extent + in->nr) {
+		in = in->next;
+		if (!in)
+			return NULL;
+		*list = in;
+		e = in->extent;
+	}
+	return (struct extent *)e;
+}
+
+/* @list starts as the first struct extents and is used up. */
+#define for_each_extent(e, list) \
+	for ((e) = extent_next(&(list), NULL); (e); (e) = extent_next(&(list), e))
+
+/**
+ * struct pinned - a range of user memory that stays where it is
+ * @pages: how many, all accounted to @mm as locked memory
+ * @mm: whose memory, NULL before pin_range() and after unpin_range()
+ * @write: whether devices may write to it
+ * @extents: where it is; the last member, with room for at least one
+ */
+struct pinned {
+	unsigned long		pages;
+	struct mm_struct	*mm;
+	bool			write;
+	struct extents		extents;
+};
+
+int pin_range(struct pinned *pinned, unsigned long vaddr, bool coalesce);
+void unpin_range(struct pinned *pinned);
+
+#endif

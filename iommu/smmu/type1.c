@@ -1,0 +1,881 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfio_iommu_type1: user memory mapped for DMA, through any IOMMU the kernel drives.
+ *
+ * An instance serves one container. It holds mappings (a range of IOVA over pinned extents) and
+ * domains (hardware address spaces, each with the groups attached to it); every mapping is in
+ * every domain. Groups share a domain where the hardware allows it and their devices agree about
+ * cache coherence.
+ *
+ * A mapping passes through three states. RESERVED: its range is taken; it is being pinned and
+ * programmed. LIVE: the user knows of it. DYING: its range is still taken; it is being taken out
+ * of the hardware and unpinned. Only the tree and the state are under the lock: pinning, which
+ * may wait for a page of the user's for as long as that likes, holds nothing, so neither other
+ * ranges nor groups that come or go wait for it. Who needs a range that is in transit waits, and
+ * can be killed.
+ *
+ *	domains_lock	the domains, their groups; held for reading while a mapping is programmed
+ *			or taken out of them. mapping::mapped changes under it as well
+ *	lock (inside)	the tree, states and counters; the usable ranges and page sizes, which
+ *			change under both
+ *
+ * An instance dies when its last group has been detached and no map or unmap is in progress.
+ */
+#define pr_fmt(fmt) "vfio_iommu_type1: " fmt
+
+#include <linux/dma-map-ops.h>
+#include <linux/iommu.h>
+#include <linux/module.h>
+#include <linux/msi.h>
+#include <linux/overflow.h>
+#include <linux/rbtree.h>
+#include <linux/slab.h>
+
+#include "../../core/evfio.h"
+#include "pin.h"
+
+static bool allow_unsafe_interrupts;
+module_param(allow_unsafe_interrupts, bool, 0644);
+MODULE_PARM_DESC(allow_unsafe_interrupts,
+		 "accept devices whose DMA could forge the interrupts of others");
+
+static bool disable_hugepages;
+module_param(disable_hugepages, bool, 0644);
+MODULE_PARM_DESC(disable_hugepages, "map memory page by page");
+
+static unsigned int dma_entry_limit = U16_MAX;
+module_param(dma_entry_limit, uint, 0644);
+MODULE_PARM_DESC(dma_entry_limit, "mappings a container may have");
+
+enum state { RESERVED, LIVE, DYING };
+
+/*
+ * @node, @iova, @last: its place in the tree; mappings never overlap
+ * @prot: IOMMU_READ | IOMMU_WRITE
+ * @mapped: it is in every domain
+ * @doomed: next in an unmap's list of what it takes out
+ */
+struct mapping {
+	struct rb_node	node;
+	dma_addr_t	iova;
+	dma_addr_t	last;
+	int		prot;
+	enum state	state;
+	bool		mapped;
+	struct mapping	*doomed;
+	struct pinned	pinned;
+};
+
+struct attached {
+	struct list_head	node;
+	struct iommu_group	*group;
+};
+
+/* @coherent: its devices snoop the processors' caches, so memory is mapped IOMMU_CACHE. */
+struct domain {
+	struct list_head	node;
+	struct list_head	groups;
+	struct iommu_domain	*domain;
+	bool			coherent;
+	bool			enforced;
+};
+
+struct type1 {
+	bool			v2;
+
+	struct rw_semaphore	domains_lock;	/* domains, and the groups of each */
+	struct list_head	domains;
+
+	struct mutex		lock;	/* all below */
+	struct rb_root		mappings;
+	wait_queue_head_t	settled;
+	unsigned int		avail;
+	unsigned int		count;
+	u64			pinned;
+	u64			pgsizes;
+	unsigned int		nr_ranges;
+	struct vfio_iova_range	*ranges;
+};
+
+/* Where one range lies to another, for the tree: 0 is overlap. */
+struct span {
+	dma_addr_t iova, last;
+};
+
+static int span_cmp(const void *key, const struct rb_node *node)
+{
+	const struct mapping *m = rb_entry(node, struct mapping, node);
+	const struct span *span = key;
+
+	if (span->last < m->iova)
+		return -1;
+	return span->iova > m->last;
+}
+
+static int mapping_cmp(struct rb_node *new, const struct rb_node *node)
+{
+	const struct mapping *m = rb_entry(new, struct mapping, node);
+	const struct span span = { m->iova, m->last };
+
+	return span_cmp(&span, node);
+}
+
+/* The first mapping that overlaps [iova, last]. */
+static struct mapping *mapping_first(struct type1 *iommu, dma_addr_t iova, dma_addr_t last)
+{
+	const struct span span = { iova, last };
+	struct rb_node *node = rb_find_first(&span, &iommu->mappings, span_cmp);
+
+	return node ? rb_entry(node, struct mapping, node) : NULL;
+}
+
+/* The one after it, if that overlaps [.., last]. */
+static struct mapping *mapping_next(struct mapping *m, dma_addr_t last)
+{
+	struct rb_node *node = rb_next(&m->node);
+
+	m = node ? rb_entry(node, struct mapping, node) : NULL;
+	return m && m->iova <= last ? m : NULL;
+}
+
+#define for_each_mapping(m, iommu, iova, last)					\
+	for ((m) = mapping_first(iommu, iova, last); (m); (m) = mapping_next(m, last))
+
+static bool range_settled(struct type1 *iommu, dma_addr_t iova, dma_addr_t last)
+{
+	struct mapping *m;
+
+	for_each_mapping(m, iommu, iova, last)
+		if (m->state != LIVE)
+			return false;
+	return true;
+}
+
+/* Wait until nothing in [iova, last] is in transit, or until killed. Drops the lock to sleep. */
+static int range_wait(struct type1 *iommu, dma_addr_t iova, dma_addr_t last)
+{
+	DEFINE_WAIT(wait);
+	int ret = 0;
+
+	lockdep_assert_held(&iommu->lock);
+	while (!range_settled(iommu, iova, last)) {
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		prepare_to_wait(&iommu->settled, &wait, TASK_KILLABLE);
+		mutex_unlock(&iommu->lock);
+		schedule();
+		mutex_lock(&iommu->lock);
+	}
+	finish_wait(&iommu->settled, &wait);
+	return ret;
+}
+
+static bool range_usable(struct type1 *iommu, dma_addr_t iova, dma_addr_t last)
+{
+	unsigned int i;
+
+	for (i = 0; i < iommu->nr_ranges; i++)
+		if (iova >= iommu->ranges[i].start && last <= iommu->ranges[i].end)
+			return true;
+	return false;
+}
+
+static size_t mapping_size(const struct mapping *m)
+{
+	return m->last - m->iova + 1;
+}
+
+/* Take a mapping out of one domain; flushed by the caller. @size: how much of it is in there. */
+static void domain_unmap(struct domain *d, struct mapping *m, size_t size,
+			 struct iommu_iotlb_gather *gather)
+{
+	size_t done = size ? iommu_unmap_fast(d->domain, m->iova, size, gather) : 0;
+
+	WARN_ON_ONCE(done != size);
+}
+
+static int domain_map(struct domain *d, struct mapping *m)
+{
+	int prot = m->prot | (d->coherent ? IOMMU_CACHE : 0);
+	struct iommu_iotlb_gather gather;
+	dma_addr_t iova = m->iova;
+	const struct extents *list = &m->pinned.extents;
+	struct extent *e;
+	int ret;
+
+	for_each_extent(e, list) {
+		ret = evfio_domain_map(d->domain, iova, PFN_PHYS(e->pfn),
+				       (size_t)e->count << PAGE_SHIFT, prot);
+		if (ret)
+			goto unmap;
+		iova += PFN_PHYS(e->count);
+		cond_resched();
+	}
+	return 0;
+
+unmap:
+	iommu_iotlb_gather_init(&gather);
+	domain_unmap(d, m, iova - m->iova, &gather);
+	iommu_iotlb_sync(d->domain, &gather);
+	return ret;
+}
+
+static void mapping_unmap(struct domain *d, struct mapping *m)
+{
+	struct iommu_iotlb_gather gather;
+
+	iommu_iotlb_gather_init(&gather);
+	domain_unmap(d, m, mapping_size(m), &gather);
+	iommu_iotlb_sync(d->domain, &gather);
+}
+
+/* Put a mapping into every domain, or into none. */
+static int mapping_map(struct type1 *iommu, struct mapping *m)
+{
+	struct domain *d;
+	int ret;
+
+	lockdep_assert_held(&iommu->domains_lock);
+	list_for_each_entry(d, &iommu->domains, node) {
+		ret = domain_map(d, m);
+		if (ret)
+			goto unmap;
+	}
+	m->mapped = true;
+	return 0;
+
+unmap:
+	list_for_each_entry_continue_reverse(d, &iommu->domains, node)
+		mapping_unmap(d, m);
+	return ret;
+}
+
+static void mapping_erase(struct type1 *iommu, struct mapping *m)
+{
+	lockdep_assert_held(&iommu->lock);
+	rb_erase(&m->node, &iommu->mappings);
+	iommu->avail++;
+	iommu->count--;
+}
+
+/* Check an address range: not empty, aligned to the smallest page, no overflow. */
+static int range_check(struct type1 *iommu, u64 start, u64 size, u64 *last)
+{
+	u64 mask = (iommu->pgsizes & -iommu->pgsizes) - 1;
+
+	if (!size || (start | size) & mask || size > SIZE_MAX)
+		return -EINVAL;
+	if (check_add_overflow(start, size - 1, last))
+		return -EOVERFLOW;
+	return 0;
+}
+
+/* Take the range of a new mapping, if it is in order, free and usable. */
+static int mapping_reserve(struct type1 *iommu, struct mapping *m, u64 iova, u64 vaddr, u64 size)
+{
+	u64 last, vlast;
+	int ret;
+
+	lockdep_assert_held(&iommu->lock);
+	ret = range_check(iommu, iova, size, &last) ?: range_check(iommu, vaddr, size, &vlast);
+	if (ret)
+		return ret;
+	if (last != (dma_addr_t)last || vlast != (unsigned long)vlast)
+		return -EINVAL;
+	ret = range_wait(iommu, iova, last);
+	if (ret)
+		return ret;
+	if (mapping_first(iommu, iova, last))
+		return -EEXIST;
+	if (!iommu->avail)
+		return -ENOSPC;
+	if (!range_usable(iommu, iova, last))
+		return -EINVAL;
+	m->iova = iova;
+	m->last = last;
+	rb_find_add(&m->node, &iommu->mappings, mapping_cmp);
+	iommu->avail--;
+	iommu->count++;
+	return 0;
+}
+
+static int type1_map(void *data, u64 iova, u64 vaddr, u64 size, u32 flags)
+{
+	const unsigned int inline_extents = min_t(u64, size >> PAGE_SHIFT, 4);
+	struct type1 *iommu = data;
+	struct mapping *m;
+	int ret;
+
+	m = kzalloc(struct_size(m, pinned.extents.extent, inline_extents), GFP_KERNEL_ACCOUNT);
+	if (!m)
+		return -ENOMEM;
+	m->prot = (flags & VFIO_DMA_MAP_FLAG_READ ? IOMMU_READ : 0) |
+		  (flags & VFIO_DMA_MAP_FLAG_WRITE ? IOMMU_WRITE : 0);
+	m->pinned.pages = size >> PAGE_SHIFT;
+	m->pinned.write = m->prot & IOMMU_WRITE;
+	m->pinned.extents.max = inline_extents;
+
+	mutex_lock(&iommu->lock);
+	ret = mapping_reserve(iommu, m, iova, vaddr, size);
+	mutex_unlock(&iommu->lock);
+	if (ret)
+		goto free;
+
+	ret = pin_range(&m->pinned, vaddr, !disable_hugepages);
+	if (!ret) {
+		down_read(&iommu->domains_lock);
+		ret = mapping_map(iommu, m);
+		up_read(&iommu->domains_lock);
+		if (ret)
+			unpin_range(&m->pinned);
+	}
+
+	mutex_lock(&iommu->lock);
+	if (ret) {
+		mapping_erase(iommu, m);
+	} else {
+		m->state = LIVE;
+		iommu->pinned += m->pinned.pages;
+	}
+	mutex_unlock(&iommu->lock);
+	wake_up_all(&iommu->settled);
+	if (!ret)
+		return 0;
+free:
+	kfree(m);
+	return ret;
+}
+
+/* Doom the mappings an unmap takes out, and return them as a list. */
+static int mappings_doom(struct type1 *iommu, dma_addr_t iova, dma_addr_t last, bool all,
+			 struct mapping **doomed)
+{
+	struct mapping *m, *end;
+	int ret;
+
+	lockdep_assert_held(&iommu->lock);
+	ret = range_wait(iommu, iova, last);
+	if (ret)
+		return ret;
+	m = mapping_first(iommu, iova, last);
+	if (iommu->v2 && !all) {
+		/* All or nothing of each mapping. */
+		end = mapping_first(iommu, last, last);
+		if ((m && m->iova < iova) || (end && end->last > last))
+			return -EINVAL;
+	} else if (m && m->iova < iova) {
+		/* Version 1 stops at a mapping that begins before the range. */
+		m = NULL;
+	}
+	for (; m; m = mapping_next(m, last)) {
+		m->state = DYING;
+		*doomed = m;
+		doomed = &m->doomed;
+	}
+	*doomed = NULL;
+	return 0;
+}
+
+static int type1_unmap(void *data, u64 iova, u64 *size, bool all)
+{
+	struct iommu_iotlb_gather gather;
+	struct mapping *m, *next, *doomed;
+	struct type1 *iommu = data;
+	u64 last = U64_MAX;
+	struct domain *d;
+	int ret = 0;
+
+	mutex_lock(&iommu->lock);
+	if (!all)
+		ret = range_check(iommu, iova, *size, &last);
+	if (!ret)
+		ret = mappings_doom(iommu, iova, last, all, &doomed);
+	mutex_unlock(&iommu->lock);
+	if (ret)
+		return ret;
+
+	down_read(&iommu->domains_lock);
+	list_for_each_entry(d, &iommu->domains, node) {
+		iommu_iotlb_gather_init(&gather);
+		for (m = doomed; m; m = m->doomed)
+			domain_unmap(d, m, mapping_size(m), &gather);
+		iommu_iotlb_sync(d->domain, &gather);
+	}
+	for (m = doomed; m; m = m->doomed)
+		m->mapped = false;
+	up_read(&iommu->domains_lock);
+
+	for (m = doomed; m; m = m->doomed) {
+		unpin_range(&m->pinned);
+		cond_resched();
+	}
+
+	*size = 0;
+	mutex_lock(&iommu->lock);
+	for (m = doomed; m; m = next) {
+		next = m->doomed;
+		*size += mapping_size(m);
+		iommu->pinned -= m->pinned.pages;
+		mapping_erase(iommu, m);
+		kfree(m);
+	}
+	mutex_unlock(&iommu->lock);
+	wake_up_all(&iommu->settled);
+	return 0;
+}
+
+static int type1_info(void *data, struct evfio_iommu_info *info)
+{
+	struct type1 *iommu = data;
+	int ret = 0;
+
+	mutex_lock(&iommu->lock);
+	info->ranges = kmemdup(iommu->ranges, array_size(iommu->nr_ranges, sizeof(*info->ranges)),
+			       GFP_KERNEL);
+	if (!info->ranges)
+		ret = -ENOMEM;
+	info->nr_ranges = iommu->nr_ranges;
+	info->pgsizes = iommu->pgsizes;
+	info->avail = iommu->avail;
+	info->mappings = iommu->count;
+	info->pinned = iommu->pinned;
+	mutex_unlock(&iommu->lock);
+	return ret;
+}
+
+/* The page sizes and ranges that suit all domains and groups, as they are computed. */
+struct window {
+	u64			pgsizes;
+	unsigned int		nr;
+	struct vfio_iova_range	*ranges;
+};
+
+/* Leave [start, end] out of the ranges. There is room for one more. */
+static void window_exclude(struct window *w, u64 start, u64 end)
+{
+	struct vfio_iova_range *r;
+	unsigned int i;
+
+	for (i = 0; i < w->nr; i++) {
+		r = &w->ranges[i];
+		if (end < r->start || start > r->end)
+			continue;
+		if (start > r->start && end < r->end) {
+			memmove(r + 1, r, (w->nr - i) * sizeof(*r));
+			w->nr++;
+			r[0].end = start - 1;
+			r[1].start = end + 1;
+			return;
+		}
+		if (start > r->start) {
+			r->end = start - 1;
+		} else if (end < r->end) {
+			r->start = end + 1;
+		} else {
+			memmove(r, r + 1, (w->nr - i - 1) * sizeof(*r));
+			w->nr--;
+			i--;
+		}
+	}
+}
+
+static void resv_free(struct list_head *regions)
+{
+	struct iommu_resv_region *region, *next;
+
+	list_for_each_entry_safe(region, next, regions, list)
+		kfree(region);
+}
+
+static int window_exclude_resv(struct window *w, struct iommu_group *group)
+{
+	struct iommu_resv_region *region;
+	struct vfio_iova_range *ranges;
+	LIST_HEAD(regions);
+	unsigned int n = 0;
+	int ret;
+
+	ret = iommu_get_group_resv_regions(group, &regions);
+	if (ret)
+		return ret;
+	list_for_each_entry(region, &regions, list)
+		n++;
+	ranges = krealloc_array(w->ranges, w->nr + n, sizeof(*ranges), GFP_KERNEL);
+	if (ranges) {
+		w->ranges = ranges;
+		list_for_each_entry(region, &regions, list)
+			if (region->type != IOMMU_RESV_DIRECT_RELAXABLE)
+				window_exclude(w, region->start,
+					       region->start + region->length - 1);
+	} else {
+		ret = -ENOMEM;
+	}
+	resv_free(&regions);
+	return ret;
+}
+
+static int window_compute(struct type1 *iommu, struct window *w)
+{
+	struct iommu_domain_geometry *geometry;
+	struct attached *attached;
+	struct domain *d;
+	int ret;
+
+	*w = (struct window){ .pgsizes = U64_MAX, .nr = 1 };
+	w->ranges = kmalloc(sizeof(*w->ranges), GFP_KERNEL);
+	if (!w->ranges)
+		return -ENOMEM;
+	w->ranges[0] = (struct vfio_iova_range){ 0, (dma_addr_t)U64_MAX };
+
+	list_for_each_entry(d, &iommu->domains, node) {
+		geometry = &d->domain->geometry;
+		w->pgsizes &= d->domain->pgsize_bitmap;
+		if (geometry->aperture_start)
+			window_exclude(w, 0, geometry->aperture_start - 1);
+		if (geometry->aperture_end < U64_MAX)
+			window_exclude(w, geometry->aperture_end + 1, U64_MAX);
+		list_for_each_entry(attached, &d->groups, node) {
+			ret = window_exclude_resv(w, attached->group);
+			if (ret) {
+				kfree(w->ranges);
+				return ret;
+			}
+		}
+	}
+	/* The processor's page is the smallest that can be pinned. */
+	if (w->pgsizes & ~PAGE_MASK)
+		w->pgsizes = (w->pgsizes & PAGE_MASK) | PAGE_SIZE;
+	return 0;
+}
+
+static void window_swap(struct type1 *iommu, struct window *w)
+{
+	lockdep_assert_held(&iommu->lock);
+	swap(iommu->ranges, w->ranges);
+	swap(iommu->nr_ranges, w->nr);
+	swap(iommu->pgsizes, w->pgsizes);
+}
+
+static bool mappings_fit(struct type1 *iommu)
+{
+	struct mapping *m;
+
+	for_each_mapping(m, iommu, 0, (dma_addr_t)U64_MAX)
+		if (!range_usable(iommu, m->iova, m->last) ||
+		    (m->iova | mapping_size(m)) & ((iommu->pgsizes & -iommu->pgsizes) - 1))
+			return false;
+	return true;
+}
+
+/* Compute anew what can be mapped, after groups have changed; -EINVAL if a mapping cannot stay. */
+static int type1_refresh(struct type1 *iommu)
+{
+	struct window w;
+	int ret;
+
+	lockdep_assert_held_write(&iommu->domains_lock);
+	ret = window_compute(iommu, &w);
+	if (ret)
+		return ret;
+	mutex_lock(&iommu->lock);
+	window_swap(iommu, &w);
+	if (!mappings_fit(iommu)) {
+		window_swap(iommu, &w);
+		ret = -EINVAL;
+	}
+	mutex_unlock(&iommu->lock);
+	kfree(w.ranges);
+	return ret;
+}
+
+/* Give a new domain all mappings there are. */
+static int type1_replay(struct type1 *iommu, struct domain *d)
+{
+	struct mapping *m;
+	int ret = 0;
+
+	lockdep_assert_held_write(&iommu->domains_lock);
+	mutex_lock(&iommu->lock);
+	for_each_mapping(m, iommu, 0, (dma_addr_t)U64_MAX) {
+		if (m->mapped)
+			ret = domain_map(d, m);
+		if (ret)
+			break;
+	}
+	mutex_unlock(&iommu->lock);
+	return ret;
+}
+
+/* What is to be known of a group's devices. */
+struct traits {
+	struct device	*dev;
+	bool		coherent;
+	bool		msi;
+};
+
+static int traits_add(struct device *dev, void *data)
+{
+	struct traits *traits = data;
+
+	traits->dev = dev;
+	traits->coherent &= dev_is_dma_coherent(dev);
+	traits->msi |= !!dev_get_msi_domain(dev);
+	return 0;
+}
+
+/* Where MSI doorbells are to appear in the domain of a group, if that is for us to say. */
+static int domain_msi_window(struct iommu_domain *domain, struct iommu_group *group)
+{
+	struct iommu_resv_region *region;
+	LIST_HEAD(regions);
+	int ret;
+
+	ret = iommu_get_group_resv_regions(group, &regions);
+	if (ret)
+		return ret;
+	list_for_each_entry(region, &regions, list)
+		if (region->type == IOMMU_RESV_SW_MSI) {
+			ret = iommu_get_msi_cookie(domain, region->start);
+			break;
+		}
+	resv_free(&regions);
+	return ret == -ENODEV ? 0 : ret;
+}
+
+static void domain_free(struct domain *d)
+{
+	iommu_domain_free(d->domain);
+	kfree(d);
+}
+
+static struct domain *domain_new(struct iommu_group *group, const struct traits *traits)
+{
+	struct domain *d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!d)
+		return ERR_PTR(-ENOMEM);
+	INIT_LIST_HEAD(&d->groups);
+	d->coherent = traits->coherent;
+	d->domain = evfio_domain_alloc(traits->dev);
+	if (IS_ERR(d->domain)) {
+		ret = PTR_ERR(d->domain);
+		kfree(d);
+		return ERR_PTR(ret);
+	}
+	ret = domain_msi_window(d->domain, group);
+	if (ret) {
+		domain_free(d);
+		return ERR_PTR(ret);
+	}
+	return d;
+}
+
+/* Attach a group to a domain that exists and suits it; NULL if there is none. */
+static struct domain *type1_share(struct type1 *iommu, struct domain *like,
+				  struct iommu_group *group)
+{
+	struct domain *d;
+
+	list_for_each_entry(d, &iommu->domains, node)
+		if (d->coherent == like->coherent && d->domain->ops == like->domain->ops &&
+		    !iommu_attach_group(d->domain, group))
+			return d;
+	return NULL;
+}
+
+/* Make @new, to which a group is to be attached, one of our domains. */
+static int type1_add(struct type1 *iommu, struct domain *new, struct iommu_group *group)
+{
+	const struct iommu_domain_ops *ops = new->domain->ops;
+	int ret;
+
+	ret = iommu_attach_group(new->domain, group);
+	if (ret)
+		return ret;
+	new->enforced = ops->enforce_cache_coherency && ops->enforce_cache_coherency(new->domain);
+	ret = type1_replay(iommu, new);
+	if (ret)
+		iommu_detach_group(new->domain, group);
+	else
+		list_add(&new->node, &iommu->domains);
+	return ret;
+}
+
+/* Put a group out of its domain, and drop that if it was the last. */
+static void type1_remove(struct type1 *iommu, struct domain *d, struct attached *attached)
+{
+	lockdep_assert_held_write(&iommu->domains_lock);
+	iommu_detach_group(d->domain, attached->group);
+	list_del(&attached->node);
+	kfree(attached);
+	if (list_empty(&d->groups)) {
+		list_del(&d->node);
+		domain_free(d);
+	}
+}
+
+static int type1_attach(void *data, struct iommu_group *group)
+{
+	struct traits traits = { .coherent = true };
+	struct type1 *iommu = data;
+	struct attached *attached;
+	struct domain *new, *d;
+	int ret;
+
+	iommu_group_for_each_dev(group, &traits, traits_add);
+	if (!traits.dev)
+		return -ENODEV;
+	/* A device without MSIs cannot forge any that are kept apart from the others'. */
+	if (traits.msi && !evfio_group_isolated_msi(group) && !allow_unsafe_interrupts) {
+		dev_err_ratelimited(traits.dev, "could forge other devices' interrupts: vfio_iommu_type1.allow_unsafe_interrupts=1 accepts that\n");
+		return -EPERM;
+	}
+	attached = kzalloc(sizeof(*attached), GFP_KERNEL_ACCOUNT);
+	if (!attached)
+		return -ENOMEM;
+	attached->group = group;
+	new = domain_new(group, &traits);
+	if (IS_ERR(new)) {
+		kfree(attached);
+		return PTR_ERR(new);
+	}
+
+	down_write(&iommu->domains_lock);
+	d = type1_share(iommu, new, group);
+	if (d) {
+		domain_free(new);
+	} else {
+		d = new;
+		ret = type1_add(iommu, new, group);
+		if (ret) {
+			domain_free(new);
+			kfree(attached);
+			goto unlock;
+		}
+	}
+	list_add(&attached->node, &d->groups);
+	ret = type1_refresh(iommu);
+	if (ret)
+		type1_remove(iommu, d, attached);
+unlock:
+	up_write(&iommu->domains_lock);
+	return ret;
+}
+
+static void type1_detach(void *data, struct iommu_group *group)
+{
+	struct attached *attached, *next;
+	struct type1 *iommu = data;
+	struct domain *d, *next_domain;
+
+	down_write(&iommu->domains_lock);
+	list_for_each_entry_safe(d, next_domain, &iommu->domains, node)
+		list_for_each_entry_safe(attached, next, &d->groups, node)
+			if (attached->group == group) {
+				type1_remove(iommu, d, attached);
+				goto found;
+			}
+found:
+	/* Without memory for it, what could be mapped before can be mapped still. */
+	if (!list_empty(&iommu->domains))
+		type1_refresh(iommu);
+	up_write(&iommu->domains_lock);
+}
+
+static void *type1_open(unsigned long type)
+{
+	struct type1 *iommu;
+
+	if (type != VFIO_TYPE1_IOMMU && type != VFIO_TYPE1v2_IOMMU)
+		return ERR_PTR(-EINVAL);
+	iommu = kzalloc(sizeof(*iommu), GFP_KERNEL_ACCOUNT);
+	if (!iommu)
+		return ERR_PTR(-ENOMEM);
+	iommu->v2 = type == VFIO_TYPE1v2_IOMMU;
+	init_rwsem(&iommu->domains_lock);
+	INIT_LIST_HEAD(&iommu->domains);
+	mutex_init(&iommu->lock);
+	iommu->mappings = RB_ROOT;
+	init_waitqueue_head(&iommu->settled);
+	iommu->avail = READ_ONCE(dma_entry_limit);
+	return iommu;
+}
+
+/* The domains went with their groups: no device reaches what is unpinned now. */
+static void type1_release(void *data)
+{
+	struct type1 *iommu = data;
+	struct mapping *m, *next;
+
+	rbtree_postorder_for_each_entry_safe(m, next, &iommu->mappings, node) {
+		unpin_range(&m->pinned);
+		kfree(m);
+	}
+	kfree(iommu->ranges);
+	kfree(iommu);
+}
+
+static int type1_check(void *data, unsigned long extension)
+{
+	struct type1 *iommu = data;
+	struct domain *d;
+	int ret;
+
+	switch (extension) {
+	case VFIO_TYPE1_IOMMU:
+	case VFIO_TYPE1v2_IOMMU:
+	case VFIO_UNMAP_ALL:
+		return 1;
+	case VFIO_DMA_CC_IOMMU:
+		if (!iommu)
+			return 0;
+		ret = 1;
+		down_read(&iommu->domains_lock);
+		list_for_each_entry(d, &iommu->domains, node)
+			ret &= d->enforced;
+		up_read(&iommu->domains_lock);
+		return ret;
+	default:
+		return 0;
+	}
+}
+
+static const char *type1_name(void *data)
+{
+	struct type1 *iommu = data;
+
+	return iommu->v2 ? "type1v2" : "type1";
+}
+
+static const struct evfio_iommu_ops type1_ops = {
+	.owner		= THIS_MODULE,
+	.check		= type1_check,
+	.name		= type1_name,
+	.open		= type1_open,
+	.release	= type1_release,
+	.attach		= type1_attach,
+	.detach		= type1_detach,
+	.map		= type1_map,
+	.unmap		= type1_unmap,
+	.info		= type1_info,
+};
+
+static int __init type1_init(void)
+{
+	return evfio_iommu_register(&type1_ops);
+}
+
+static void __exit type1_exit(void)
+{
+	evfio_iommu_unregister(&type1_ops);
+}
+
+module_init(type1_init);
+module_exit(type1_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("the evfio authors");
+MODULE_DESCRIPTION("evfio: DMA mapping through the IOMMU");

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Devices.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+static int get_device(struct evfio_device *dev, int group_fd)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	int err;
+
+	dev->fd = ioctl(group_fd, VFIO_GROUP_GET_DEVICE_FD, dev->sys->name);
+	if (dev->fd < 0) {
+		/* The group's file descriptor dies when its last device is unbound. */
+		if (errno == ENODEV)
+			return fail(-ENODEV, "%s was just unbound from %s", dev->sys->name,
+				    dev->sys->vfio_driver);
+		return fail_errno("cannot open %s", dev->sys->name);
+	}
+	if (ioctl(dev->fd, VFIO_DEVICE_GET_INFO, &info)) {
+		err = fail_errno("cannot get information about %s", dev->sys->name);
+		close(dev->fd);
+		return err;
+	}
+	dev->flags = info.flags;
+	dev->nr_regions = info.num_regions;
+	dev->nr_irqs = info.num_irqs;
+	return 0;
+}
+
+static int open_found(struct evfio_container *ct, struct evfio_sysdev *sys,
+		      struct evfio_device **out)
+{
+	struct evfio_device *dev;
+	int err, group_fd;
+
+	/*
+	 * Only what the kernel would refuse less clearly is looked at first: that the group is
+	 * viable is for the kernel to say.
+	 */
+	if (sys->group < 0 || !sys->driver || !strstr(sys->driver, "vfio"))
+		return evfio_sysdev_check(sys);
+	dev = calloc(1, sizeof(*dev));
+	if (!dev)
+		return fail(-ENOMEM, "no memory for device %s", sys->name);
+	dev->sys = sys;
+	dev->ct = ct;
+	err = container_add_device(ct, sys, &group_fd);
+	if (!err) {
+		err = get_device(dev, group_fd);
+		if (err)
+			container_remove_device(ct, sys);
+	}
+	if (err)
+		free(dev);
+	else
+		*out = dev;
+	return err;
+}
+
+int evfio_open_in(struct evfio_container *ct, const char *name, struct evfio_device **out)
+{
+	struct evfio_sysdev *sys;
+	int err;
+
+	err = evfio_sysdev_find(name, &sys);
+	if (err)
+		return err;
+	err = open_found(ct, sys, out);
+	if (err)
+		evfio_sysdev_free(sys);
+	return err;
+}
+
+int evfio_open(const char *name, struct evfio_device **out)
+{
+	struct evfio_container *ct;
+	struct evfio_sysdev *sys;
+	int err;
+
+	/* Look for the device first: without it nobody cares whether VFIO is loaded. */
+	err = evfio_sysdev_find(name, &sys);
+	if (err)
+		return err;
+	err = evfio_container_new(&ct);
+	if (!err) {
+		err = open_found(ct, sys, out);
+		/* The device has its own reference. */
+		evfio_container_put(ct);
+	}
+	if (err)
+		evfio_sysdev_free(sys);
+	return err;
+}
+
+void evfio_close(struct evfio_device *dev)
+{
+	if (!dev)
+		return;
+	close(dev->fd);
+	container_remove_device(dev->ct, dev->sys);
+	evfio_sysdev_free(dev->sys);
+	free(dev);
+}
+
+struct evfio_container *evfio_device_container(const struct evfio_device *dev)
+{
+	return dev->ct;
+}
+
+const char *evfio_device_name(const struct evfio_device *dev)
+{
+	return dev->sys->name;
+}
+
+const char *evfio_device_syspath(const struct evfio_device *dev)
+{
+	return dev->sys->syspath;
+}
+
+int evfio_device_group(const struct evfio_device *dev)
+{
+	return dev->sys->group;
+}
+
+int evfio_device_fd(const struct evfio_device *dev)
+{
+	return dev->fd;
+}
+
+unsigned int evfio_device_regions(const struct evfio_device *dev)
+{
+	return dev->nr_regions;
+}
+
+unsigned int evfio_device_irqs(const struct evfio_device *dev)
+{
+	return dev->nr_irqs;
+}
+
+bool evfio_device_can_reset(const struct evfio_device *dev)
+{
+	return dev->flags & VFIO_DEVICE_FLAGS_RESET;
+}
+
+int evfio_device_reset(struct evfio_device *dev)
+{
+	if (!evfio_device_can_reset(dev))
+		return fail(-EOPNOTSUPP, "%s has no reset: neither \"resets\" in its device-tree "
+			    "node nor a method of its firmware or bus", dev->sys->name);
+	if (ioctl(dev->fd, VFIO_DEVICE_RESET))
+		return fail_errno("cannot reset %s", dev->sys->name);
+	return 0;
+}
+
+bool evfio_device_removed(const struct evfio_device *dev)
+{
+	struct pollfd pfd = { .fd = dev->fd, .events = POLLPRI };
+
+	return poll(&pfd, 1, 0) == 1 && (pfd.revents & (POLLPRI | POLLERR | POLLHUP));
+}

@@ -1,0 +1,666 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * DMA mappings.
+ *
+ * The container's lock is held to choose IOVAs, never while the kernel maps or unmaps, so that
+ * threads do that side by side. An IOVA is taken before it is mapped and given back after it was
+ * unmapped: nobody else can get it meanwhile.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+/* <linux/mman.h>; the C library's headers may be older than the kernel. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MAP_HUGE_SHIFT
+#define MAP_HUGE_SHIFT 26
+#endif
+
+/* <linux/capability.h>: may lock any amount of memory */
+#define CAP_IPC_LOCK_BIT 14
+
+#define LARGE_PAGE (2ULL << 20)
+
+/* EVFIO_DMA_PAGE(): the shift is in bits 8 to 13. */
+#define PAGE_SHIFT_OF(flags) (((flags) >> 8) & 63)
+#define ALLOC_FLAGS (EVFIO_DMA_BOTH | EVFIO_DMA_PAGE(63))
+
+/* A mapping; the caller sees pub. */
+struct mapping {
+	struct evfio_dma pub;
+	struct evfio_container *ct;	/* with a reference */
+	unsigned int iommu_generation;	/* the container's, when this was mapped */
+	void *memory;			/* from mmap(), to be freed; NULL: the caller's own */
+};
+
+/* The kernel's answer to VFIO_IOMMU_GET_INFO, in memory that the caller frees. */
+static int get_info(struct evfio_container *ct, struct vfio_iommu_type1_info **out, size_t *size)
+{
+	struct vfio_iommu_type1_info *info = NULL;
+	size_t argsz = sizeof(*info);
+
+	/* The kernel says how much it would have written; this may change with each group. */
+	for (;;) {
+		struct vfio_iommu_type1_info *bigger = realloc(info, argsz);
+		int err;
+
+		if (!bigger) {
+			free(info);
+			return fail(-ENOMEM, "no memory to describe the IOMMU");
+		}
+		info = bigger;
+		memset(info, 0, argsz);
+		info->argsz = (uint32_t)argsz;
+		if (ioctl(ct->fd, VFIO_IOMMU_GET_INFO, info)) {
+			err = fail_errno("cannot get information about the IOMMU");
+			free(info);
+			return err;
+		}
+		if (info->argsz <= argsz)
+			break;
+		argsz = info->argsz;
+	}
+	*out = info;
+	*size = argsz;
+	return 0;
+}
+
+const void *dma_find_cap(const struct vfio_iommu_type1_info *info, size_t size, uint16_t id,
+			 size_t min)
+{
+	size_t offset;
+
+	if (!(info->flags & VFIO_IOMMU_INFO_CAPS) ||
+	    size < offsetof(struct vfio_iommu_type1_info, cap_offset) + sizeof(info->cap_offset))
+		return NULL;
+	offset = info->cap_offset;
+	while (offset && offset <= size - sizeof(struct vfio_info_cap_header) && !(offset % 4)) {
+		const struct vfio_info_cap_header *cap =
+			(const void *)((const uint8_t *)info + offset);
+
+		if (cap->id == id)
+			return size - offset >= min ? cap : NULL;
+		/* Only forward, so that a loop ends. */
+		if (cap->next <= offset)
+			break;
+		offset = cap->next;
+	}
+	return NULL;
+}
+
+int dma_update_ranges(struct evfio_container *ct)
+{
+	static const struct evfio_iova_range unknown = { 0x10000, (1ULL << 39) - 1 };
+	const struct vfio_iommu_type1_info_cap_iova_range *cap;
+	struct vfio_iommu_type1_info *info;
+	struct evfio_iova_range *ranges = NULL;
+	size_t size, i, nr = 0;
+	int err;
+
+	err = get_info(ct, &info, &size);
+	if (err)
+		return err;
+	ct->page_sizes = info->flags & VFIO_IOMMU_INFO_PGSIZES ? info->iova_pgsizes : 0;
+	if (!ct->page_sizes)
+		ct->page_sizes = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	cap = dma_find_cap(info, size, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, sizeof(*cap));
+	if (cap) {
+		nr = (size - (size_t)((const uint8_t *)cap->iova_ranges - (const uint8_t *)info)) /
+		     sizeof(cap->iova_ranges[0]);
+		if (nr > cap->nr_iovas)
+			nr = cap->nr_iovas;
+		ranges = calloc(nr ? nr : 1, sizeof(*ranges));
+		for (i = 0; ranges && i < nr; i++) {
+			ranges[i].first = cap->iova_ranges[i].start;
+			ranges[i].last = cap->iova_ranges[i].end;
+		}
+		err = ranges ? iova_set_ranges(&ct->iova, ranges, nr) : -ENOMEM;
+		free(ranges);
+	} else {
+		err = iova_set_ranges(&ct->iova, &unknown, 1);
+	}
+	free(info);
+	return err ? fail(err, "no memory for the IOMMU's address ranges") : 0;
+}
+
+/* Whether the limit of lockable memory does not hold for this process. */
+static bool may_lock_all(void)
+{
+	char path[PATH_LEN + 32], line[128];
+	uint64_t caps = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/self/status", evfio_roots.proc);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "CapEff: %" SCNx64, &caps) == 1)
+			break;
+	}
+	if (file)
+		fclose(file);
+	return caps >> CAP_IPC_LOCK_BIT & 1;
+}
+
+/* How much memory this process has locked, in bytes; DMA memory is among it. */
+static uint64_t locked_bytes(void)
+{
+	char path[PATH_LEN + 32], line[128];
+	uint64_t kib = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/self/status", evfio_roots.proc);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "VmLck: %" SCNu64, &kib) == 1)
+			break;
+	}
+	if (file)
+		fclose(file);
+	return kib * 1024;
+}
+
+static int explain_no_memory(uint64_t size)
+{
+	char need[32], has[32], limit[32];
+	uint64_t locked = locked_bytes();
+	struct rlimit rlimit;
+
+	if (!getrlimit(RLIMIT_MEMLOCK, &rlimit) && rlimit.rlim_cur != RLIM_INFINITY &&
+	    size + locked > rlimit.rlim_cur && !may_lock_all())
+		return fail(-ENOMEM, "DMA memory is locked: this needs %s, %s are locked already, "
+			    "the limit is %s: raise it with `ulimit -l` or LimitMEMLOCK=",
+			    format_size(need, sizeof(need), size),
+			    format_size(has, sizeof(has), locked),
+			    format_size(limit, sizeof(limit), rlimit.rlim_cur));
+	return fail(-ENOMEM, "no memory to map %s for DMA", format_size(need, sizeof(need), size));
+}
+
+int dma_explain_map(int err, const void *addr, uint64_t size, uint64_t iova)
+{
+	char text[32];
+
+	switch (err) {
+	case -ENOMEM:
+		return explain_no_memory(size);
+	case -ENOSPC:
+		if (sysfs_read("/sys/module/vfio_iommu_type1/parameters", "dma_entry_limit", text,
+			       sizeof(text)) < 0)
+			strcpy(text, "?");
+		return fail(err, "the container's limit of %s mappings is reached: map fewer and "
+			    "larger pieces, or raise dma_entry_limit of vfio_iommu_type1", text);
+	case -EFAULT:
+		return fail(err, "%s at %p cannot be mapped: it is not all memory of this program, "
+			    "or cannot be written while the device should",
+			    format_size(text, sizeof(text), size), addr);
+	case -EEXIST:
+		return fail(err, "IOVA 0x%" PRIx64 " is mapped already", iova);
+	default:
+		return fail(err, "cannot map %s at IOVA 0x%" PRIx64 ": %s",
+			    format_size(text, sizeof(text), size), iova, strerror(-err));
+	}
+}
+
+static uint64_t granule(const struct evfio_container *ct)
+{
+	return ct->page_sizes & -ct->page_sizes;
+}
+
+/* The largest page of the IOMMU that both size and address let it use. */
+static uint64_t best_align(const struct evfio_container *ct, const void *addr, uint64_t size)
+{
+	uint64_t best = granule(ct), page;
+
+	for (page = best; page && page <= size; page <<= 1) {
+		if ((ct->page_sizes & page) && !((uintptr_t)addr & (page - 1)))
+			best = page;
+	}
+	return best;
+}
+
+static int explain_no_iova(const struct evfio_container *ct, uint64_t size, uint64_t align)
+{
+	char need[32], aligned[32];
+	unsigned int bits = 64 - (unsigned int)(ct->iova.last == UINT64_MAX ? 0 :
+						__builtin_clzll(ct->iova.last));
+
+	return fail(-ENOSPC, "no %s of free IOVAs, aligned to %s, below 2^%u",
+		    format_size(need, sizeof(need), size),
+		    format_size(aligned, sizeof(aligned), align), bits);
+}
+
+/* ct->lock is held. */
+static int choose_iova(struct evfio_container *ct, const void *addr, uint64_t size, uint64_t align,
+		       uint64_t *iova)
+{
+	uint64_t best = best_align(ct, addr, size);
+	int err;
+
+	if (align < granule(ct))
+		align = granule(ct);
+	/* Large pages are a wish, the caller's alignment is a demand. */
+	err = iova_alloc(&ct->iova, size, best > align ? best : align, iova);
+	if (err == -ENOSPC && best > align)
+		err = iova_alloc(&ct->iova, size, align, iova);
+	if (err == -ENOSPC)
+		return explain_no_iova(ct, size, align);
+	return err ? fail(err, "no memory to note an IOVA") : 0;
+}
+
+/* ct->lock is held. */
+static int take_iova(struct evfio_container *ct, uint64_t size, uint64_t iova)
+{
+	char text[32];
+	int err = iova_reserve(&ct->iova, iova, size);
+
+	switch (err) {
+	case 0:
+		return 0;
+	case -ERANGE:
+		return fail(err, "IOVA 0x%" PRIx64 " and the %s from there are outside what the "
+			    "IOMMU can map: `evfio info` shows its ranges",
+			    iova, format_size(text, sizeof(text), size));
+	case -EEXIST:
+		return fail(err, "IOVA 0x%" PRIx64 ", or part of the %s from there, is mapped "
+			    "already", iova, format_size(text, sizeof(text), size));
+	default:
+		return fail(err, "no memory to note an IOVA");
+	}
+}
+
+static int no_device(void)
+{
+	return fail(-ENODEV, "no device is open in the container, so it has no IOMMU yet");
+}
+
+/* Maps size bytes at addr; at *fixed, if that is given. */
+static int map(struct evfio_container *ct, void *addr, size_t size, uint64_t align,
+	       const uint64_t *fixed, unsigned int flags, struct mapping **out)
+{
+	struct vfio_iommu_type1_dma_map arg = {
+		.argsz = sizeof(arg),
+		.flags = flags,
+		.vaddr = (uintptr_t)addr,
+		.size = size,
+	};
+	struct mapping *mapping = calloc(1, sizeof(*mapping));
+	uint64_t iova = fixed ? *fixed : 0;
+	uint64_t mask;
+	int err;
+
+	if (!mapping)
+		return fail(-ENOMEM, "no memory for a mapping");
+
+	pthread_mutex_lock(&ct->lock);
+	mask = granule(ct) - 1;
+	if (!ct->groups)
+		err = no_device();
+	else if (!size || (size & mask) || ((uintptr_t)addr & mask) || (iova & mask))
+		err = fail(-EINVAL, "address %p, size 0x%zx and IOVA 0x%" PRIx64 " must be "
+			   "multiples of the IOMMU's page, 0x%" PRIx64, addr, size, iova, mask + 1);
+	else if (fixed)
+		err = take_iova(ct, size, iova);
+	else
+		err = choose_iova(ct, addr, size, align, &iova);
+	if (!err)
+		ct->refs++;
+	mapping->iommu_generation = ct->iommu_generation;
+	pthread_mutex_unlock(&ct->lock);
+	if (err)
+		goto free_mapping;
+
+	arg.iova = iova;
+	if (ioctl(ct->fd, VFIO_IOMMU_MAP_DMA, &arg)) {
+		err = dma_explain_map(-errno, addr, size, iova);
+		pthread_mutex_lock(&ct->lock);
+		iova_free(&ct->iova, iova, size);
+		pthread_mutex_unlock(&ct->lock);
+		evfio_container_put(ct);
+		goto free_mapping;
+	}
+	mapping->pub.addr = addr;
+	mapping->pub.iova = iova;
+	mapping->pub.size = size;
+	mapping->ct = ct;
+	*out = mapping;
+	return 0;
+
+free_mapping:
+	free(mapping);
+	return err;
+}
+
+static int check_flags(unsigned int flags, unsigned int allowed)
+{
+	if (!(flags & EVFIO_DMA_BOTH) || (flags & ~allowed))
+		return fail(-EINVAL, "0x%x are no flags for DMA: EVFIO_DMA_TO_DEVICE or "
+			    "EVFIO_DMA_FROM_DEVICE or both are wanted", flags);
+	return 0;
+}
+
+/* Makes all pages present, so that the kernel has only to take hold of them. */
+static int populate(void *memory, size_t size)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	volatile uint8_t *at = memory;
+	size_t i;
+
+	if (!madvise(memory, size, MADV_POPULATE_WRITE))
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	/* Linux before 5.14 */
+	for (i = 0; i < size; i += page)
+		at[i] = 0;
+	return 0;
+}
+
+/* From a large page's size up, the memory begins at a border of one. */
+static int alloc_pages(size_t size, void **out)
+{
+	size_t spare = size >= LARGE_PAGE ? LARGE_PAGE : 0;
+	uint8_t *memory, *start;
+	int err;
+
+	if (size + spare < size)
+		return -ENOMEM;
+	memory = mmap(NULL, size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		      0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	start = memory;
+	if (spare) {
+		size_t head = (size_t)(-(uintptr_t)memory & (LARGE_PAGE - 1));
+
+		start = memory + head;
+		if (head)
+			munmap(memory, head);
+		munmap(start + size, spare - head);
+		/* A wish: kernels without transparent huge pages say EINVAL. */
+		(void)madvise(start, size, MADV_HUGEPAGE);
+	}
+	err = populate(start, size);
+	if (err)
+		munmap(start, size);
+	else
+		*out = start;
+	return err;
+}
+
+static int alloc_huge(size_t size, unsigned int shift, void **out)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_POPULATE |
+			    (int)(shift << MAP_HUGE_SHIFT), -1, 0);
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	*out = memory;
+	return 0;
+}
+
+int evfio_dma_alloc(struct evfio_container *ct, size_t size, uint64_t align, unsigned int flags,
+		    struct evfio_dma **out)
+{
+	unsigned int shift = PAGE_SHIFT_OF(flags);
+	char need[32], page_text[32];
+	struct mapping *mapping;
+	void *memory = NULL;
+	uint64_t page;
+	int err;
+
+	err = check_flags(flags, ALLOC_FLAGS);
+	if (err)
+		return err;
+	if (align & (align - 1))
+		return fail(-EINVAL, "alignment 0x%" PRIx64 " is not a power of two", align);
+
+	pthread_mutex_lock(&ct->lock);
+	err = ct->groups ? 0 : no_device();
+	page = shift ? 1ULL << shift : (uint64_t)sysconf(_SC_PAGESIZE);
+	if (!err && page < granule(ct))
+		page = granule(ct);
+	pthread_mutex_unlock(&ct->lock);
+	if (err)
+		return err;
+
+	if (!size || size > SIZE_MAX - (page - 1))
+		return fail(-EINVAL, "cannot allocate 0x%zx bytes", size);
+	size = (size_t)((size + page - 1) & ~(page - 1));
+	err = shift ? alloc_huge(size, shift, &memory) : alloc_pages(size, &memory);
+	if (err && shift)
+		return fail(err, "no %s in huge pages of %s: reserve some in "
+			    "/sys/kernel/mm/hugepages/hugepages-%" PRIu64 "kB/nr_hugepages",
+			    format_size(need, sizeof(need), size),
+			    format_size(page_text, sizeof(page_text), page), page / 1024);
+	if (err)
+		return fail(err, "cannot allocate %s: %s", format_size(need, sizeof(need), size),
+			    strerror(-err));
+
+	err = map(ct, memory, size, align, NULL, flags & EVFIO_DMA_BOTH, &mapping);
+	if (err) {
+		munmap(memory, size);
+		return err;
+	}
+	mapping->memory = memory;
+	*out = &mapping->pub;
+	return 0;
+}
+
+int evfio_dma_map(struct evfio_container *ct, void *addr, size_t size, unsigned int flags,
+		  struct evfio_dma **out)
+{
+	struct mapping *mapping;
+	int err;
+
+	err = check_flags(flags, EVFIO_DMA_BOTH);
+	if (!err)
+		err = map(ct, addr, size, 0, NULL, flags, &mapping);
+	if (!err)
+		*out = &mapping->pub;
+	return err;
+}
+
+int evfio_dma_map_at(struct evfio_container *ct, void *addr, size_t size, uint64_t iova,
+		     unsigned int flags, struct evfio_dma **out)
+{
+	struct mapping *mapping;
+	int err;
+
+	err = check_flags(flags, EVFIO_DMA_BOTH);
+	if (!err)
+		err = map(ct, addr, size, 0, &iova, flags, &mapping);
+	if (!err)
+		*out = &mapping->pub;
+	return err;
+}
+
+/* Unmaps what is mapped in the container's present IOMMU. */
+static int unmap(struct evfio_container *ct, const struct mapping *mapping)
+{
+	struct vfio_iommu_type1_dma_unmap arg = {
+		.argsz = sizeof(arg),
+		.iova = mapping->pub.iova,
+		.size = mapping->pub.size,
+	};
+	bool current;
+
+	pthread_mutex_lock(&ct->lock);
+	current = ct->groups && ct->iommu_generation == mapping->iommu_generation;
+	pthread_mutex_unlock(&ct->lock);
+	if (!current)
+		return 0;
+
+	if (ioctl(ct->fd, VFIO_IOMMU_UNMAP_DMA, &arg))
+		return fail_errno("cannot unmap IOVA 0x%" PRIx64, mapping->pub.iova);
+	if (arg.size != mapping->pub.size)
+		return fail(-ENOENT, "IOVA 0x%" PRIx64 " was not mapped any more",
+			    mapping->pub.iova);
+	pthread_mutex_lock(&ct->lock);
+	iova_free(&ct->iova, mapping->pub.iova, mapping->pub.size);
+	pthread_mutex_unlock(&ct->lock);
+	return 0;
+}
+
+int evfio_dma_free(struct evfio_dma *dma)
+{
+	struct mapping *mapping = (struct mapping *)dma;
+	int err;
+
+	if (!dma)
+		return 0;
+	err = unmap(mapping->ct, mapping);
+	if (mapping->memory)
+		munmap(mapping->memory, dma->size);
+	evfio_container_put(mapping->ct);
+	free(mapping);
+	return err;
+}
+
+#if defined(__aarch64__)
+static inline uintptr_t cache_line(void)
+{
+	uint64_t ctr;
+
+	/* CTR_EL0.DminLine, bits 19 to 16: log2 of the smallest line, in words (Arm ARM, D24). */
+	__asm__("mrs %0, ctr_el0" : "=r" (ctr));
+	return (uintptr_t)4 << (ctr >> 16 & 15);
+}
+
+static int clean(const char *start, const char *end)
+{
+	const uintptr_t line = cache_line();
+	uintptr_t at;
+
+	for (at = (uintptr_t)start & ~(line - 1); at < (uintptr_t)end; at += line)
+		__asm__ volatile("dc cvac, %0" : : "r" (at) : "memory");
+	__asm__ volatile("dsb sy" : : : "memory");
+	return 0;
+}
+
+/* Invalidating alone is not for programs; lines that the program has left alone are clean. */
+static int clean_and_invalidate(const char *start, const char *end)
+{
+	const uintptr_t line = cache_line();
+	uintptr_t at;
+
+	for (at = (uintptr_t)start & ~(line - 1); at < (uintptr_t)end; at += line)
+		__asm__ volatile("dc civac, %0" : : "r" (at) : "memory");
+	__asm__ volatile("dsb sy" : : : "memory");
+	return 0;
+}
+#else
+static int cannot_maintain(void)
+{
+	return fail(-EOPNOTSUPP, "a device that is not coherent with the CPU's caches needs cache "
+		    "maintenance, which programs cannot do on this architecture");
+}
+
+static int clean(const char *start, const char *end)
+{
+	(void)start;
+	(void)end;
+	return cannot_maintain();
+}
+
+static int clean_and_invalidate(const char *start, const char *end)
+{
+	(void)start;
+	(void)end;
+	return cannot_maintain();
+}
+#endif
+
+static int sync_range(const struct evfio_dma *dma, size_t offset, size_t size,
+		      int (*maintain)(const char *start, const char *end))
+{
+	const struct evfio_container *ct = ((const struct mapping *)dma)->ct;
+	const char *start = (const char *)dma->addr + offset;
+
+	if (offset > dma->size || size > dma->size - offset)
+		return fail(-EINVAL, "0x%zx bytes at offset 0x%zx are beyond a buffer of 0x%zx",
+			    size, offset, dma->size);
+	if (!__atomic_load_n(&ct->incoherent, __ATOMIC_RELAXED))
+		return 0;
+	return maintain(start, start + size);
+}
+
+int evfio_dma_sync_for_device(const struct evfio_dma *dma, size_t offset, size_t size)
+{
+	return sync_range(dma, offset, size, clean);
+}
+
+int evfio_dma_sync_for_cpu(const struct evfio_dma *dma, size_t offset, size_t size)
+{
+	return sync_range(dma, offset, size, clean_and_invalidate);
+}
+
+int evfio_dma_set_mask(struct evfio_container *ct, unsigned int bits)
+{
+	if (bits < 12 || bits > 64)
+		return fail(-EINVAL, "a DMA mask has 12 to 64 bits, not %u", bits);
+	pthread_mutex_lock(&ct->lock);
+	ct->iova.last = UINT64_MAX >> (64 - bits);
+	pthread_mutex_unlock(&ct->lock);
+	return 0;
+}
+
+int evfio_dma_page_sizes(struct evfio_container *ct, uint64_t *sizes)
+{
+	int err;
+
+	pthread_mutex_lock(&ct->lock);
+	err = ct->groups ? 0 : no_device();
+	if (!err)
+		*sizes = ct->page_sizes;
+	pthread_mutex_unlock(&ct->lock);
+	return err;
+}
+
+int evfio_dma_ranges(struct evfio_container *ct, struct evfio_iova_range *ranges,
+		     unsigned int max)
+{
+	size_t n;
+	int ret;
+
+	pthread_mutex_lock(&ct->lock);
+	ret = ct->groups ? (int)ct->iova.nr_ranges : no_device();
+	if (ret > 0) {
+		n = ct->iova.nr_ranges < max ? ct->iova.nr_ranges : max;
+		if (n)
+			memcpy(ranges, ct->iova.ranges, n * sizeof(*ranges));
+	}
+	pthread_mutex_unlock(&ct->lock);
+	return ret;
+}
+
+int evfio_dma_available(struct evfio_container *ct, uint32_t *count)
+{
+	const struct vfio_iommu_type1_info_dma_avail *cap;
+	struct vfio_iommu_type1_info *info;
+	size_t size;
+	int err;
+
+	pthread_mutex_lock(&ct->lock);
+	err = ct->groups ? get_info(ct, &info, &size) : no_device();
+	pthread_mutex_unlock(&ct->lock);
+	if (err)
+		return err;
+	cap = dma_find_cap(info, size, VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, sizeof(*cap));
+	if (cap)
+		*count = cap->avail;
+	else
+		err = fail(-EOPNOTSUPP, "this kernel does not tell how many mappings are left");
+	free(info);
+	return err;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * What the files of libevfio share; not installed.
+ */
+#ifndef EVFIO_INTERNAL_H
+#define EVFIO_INTERNAL_H
+
+#include <linux/vfio.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <evfio/evfio.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Longest path the library builds. */
+#define PATH_LEN 1024
+
+/* error.c */
+
+/*
+ * Leaves a message for evfio_error() and returns err, which is a negative errno, so that a failure
+ * is one line: return fail(-ENOENT, "...").
+ */
+int fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* fail() for -errno, with ": " and its description appended. */
+int fail_errno(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* "4 KiB", "8 MiB": in the largest unit that divides bytes. Returns buf. */
+char *format_size(char *buf, size_t size, uint64_t bytes);
+
+/* sysfs.c */
+
+/*
+ * Where the library finds the world. The unit tests point all of it at a made-up tree;
+ * evfio_sysfs_set_root() changes sysfs alone.
+ */
+struct evfio_roots {
+	char sysfs[PATH_LEN];
+	char dev[PATH_LEN];
+	char proc[PATH_LEN];
+};
+
+extern struct evfio_roots evfio_roots;
+
+/* A bus that VFIO has a driver for. */
+struct bus {
+	const char *name;
+	const char *vfio_driver;
+};
+
+const struct bus *bus_find(const char *name);
+
+/* Whether a driver leaves DMA ownership of its device's group to a VFIO user. */
+bool driver_allows_vfio(const char *driver);
+
+/* Writes the file-system path for "/sys/..." to buf; -ENAMETOOLONG if it does not fit. */
+int sysfs_path(char *buf, size_t size, const char *syspath, const char *more);
+
+/* Base name of what the link syspath/name points to; -ENOENT if there is no such link. */
+int sysfs_link(const char *syspath, const char *name, char *buf, size_t size);
+
+/* One line of the file syspath/name, without its newline. Returns its length. */
+int sysfs_read(const char *syspath, const char *name, char *buf, size_t size);
+
+/* Writes value to the file syspath/name. Leaves no message. */
+int sysfs_write(const char *syspath, const char *name, const char *value);
+
+/* iova.c: which IOVAs of a container are taken. Not locked: its owner does that. */
+
+struct iova_space {
+	struct evfio_iova_range *ranges;	/* what can be mapped: ascending, disjoint */
+	size_t nr_ranges;
+	struct evfio_iova_range *used;		/* what is mapped: ascending, disjoint */
+	size_t nr_used;
+	size_t max_used;			/* for how many there is room in used */
+	uint64_t last;				/* mask: the last IOVA to hand out */
+};
+
+/* Lowest IOVA handed out: devices tend to read address 0 as "no buffer". */
+#define IOVA_LOWEST 0x10000ULL
+
+void iova_init(struct iova_space *space);
+void iova_destroy(struct iova_space *space);
+
+/*
+ * Sets what can be mapped; copies, sorts and merges. What is used stays used. Ranges that end
+ * before they begin are left out. -ENOMEM.
+ */
+int iova_set_ranges(struct iova_space *space, const struct evfio_iova_range *ranges, size_t count);
+
+/*
+ * Takes the lowest free IOVAs, size bytes and aligned to align (a power of two). -ENOSPC, -ENOMEM,
+ * -EINVAL.
+ */
+int iova_alloc(struct iova_space *space, uint64_t size, uint64_t align, uint64_t *iova);
+
+/* Takes given IOVAs. -ERANGE: outside the ranges; -EEXIST: taken; -ENOMEM, -EINVAL. */
+int iova_reserve(struct iova_space *space, uint64_t iova, uint64_t size);
+
+/* Gives back what iova_alloc() or iova_reserve() took; -ENOENT if they took no such thing. */
+int iova_free(struct iova_space *space, uint64_t iova, uint64_t size);
+
+/* container.c */
+
+/* A group that is open in a container. Protected by the container's lock. */
+struct group {
+	struct group *next;
+	int number;
+	int fd;
+	unsigned int devices;
+};
+
+/*
+ * Lives until the last reference is dropped: one for evfio_container_new(), one for each open
+ * device and one for each DMA buffer.
+ */
+struct evfio_container {
+	pthread_mutex_t lock;		/* protects all below except fd, which never changes */
+	int fd;
+	unsigned int refs;
+	struct group *groups;
+	/*
+	 * Counts how often the container has got an IOMMU, which is lost with the last group. A
+	 * buffer that was mapped in an earlier one has nothing left to unmap.
+	 */
+	unsigned int iommu_generation;
+	struct iova_space iova;
+	uint64_t page_sizes;
+	/* How many open devices are not cache-coherent. Written under the lock, read without. */
+	unsigned int incoherent;
+};
+
+/*
+ * Opens the group of dev, puts it into the container and counts one device for it. On failure it
+ * leaves everything as it was, and a message.
+ */
+int container_add_device(struct evfio_container *ct, const struct evfio_sysdev *dev, int *group_fd);
+
+/* Takes a device from its group; gives the group back with its last device. */
+void container_remove_device(struct evfio_container *ct, const struct evfio_sysdev *dev);
+
+/* dma.c */
+
+/* Asks the kernel about the container's IOMMU. ct->lock is held. */
+int dma_update_ranges(struct evfio_container *ct);
+
+/*
+ * From the answer to VFIO_IOMMU_GET_INFO, size bytes long: finds a capability, at least min bytes
+ * long. NULL if there is none, or the chain leads outside the answer.
+ */
+const void *dma_find_cap(const struct vfio_iommu_type1_info *info, size_t size, uint16_t id,
+			 size_t min);
+
+/* Why MAP_DMA gave err, a negative errno: leaves a message and returns the errno for the caller. */
+int dma_explain_map(int err, const void *addr, uint64_t size, uint64_t iova);
+
+/* device.c */
+
+struct evfio_device {
+	struct evfio_container *ct;
+	struct evfio_sysdev *sys;
+	int fd;
+	uint32_t flags;
+	uint32_t nr_regions;
+	uint32_t nr_irqs;
+};
+
+/* busy.c */
+
+/*
+ * Writes "pid 12 (edu), pid 13 (edu)" for the processes that have path open to buf, "" if none is
+ * found or seen.
+ */
+void file_holders(const char *path, char *buf, size_t size);
+
+#endif /* EVFIO_INTERNAL_H */

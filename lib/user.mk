@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+#
+# libevfio, the evfio command, the examples, their unit tests and manual pages. Included by the top
+# Makefile, which sets CROSS_COMPILE, CC, AR, BUILD, PREFIX, DESTDIR and V.
+#
+#	make user [CROSS_COMPILE=aarch64-linux-gnu-] [STATIC=1] [JSON_CFLAGS=... JSON_LIBS=...]
+#	make unit
+#	make install-user uninstall-user [DESTDIR=...] [PREFIX=/usr/local]
+
+BUILD ?= build
+PREFIX ?= /usr/local
+EVFIO_VERSION ?= 0.1.0
+USER_SOVERSION := 0
+PKG_CONFIG ?= pkg-config
+
+# One directory for each machine, so that a native and a cross build do not meet.
+UOUT := $(BUILD)/user/$(shell $(CC) -dumpmachine)
+
+# The evfio command alone needs json-c. Asked for where it is used: the modules build without.
+JSON_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags json-c 2>/dev/null || echo -I/usr/include/json-c)
+JSON_LIBS ?= $(shell $(PKG_CONFIG) --libs json-c 2>/dev/null || echo -ljson-c)
+
+USER_CFLAGS ?= -O2 -g
+USER_WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+USER_CPPFLAGS := -Iinclude -D_GNU_SOURCE -DEVFIO_VERSION='"$(EVFIO_VERSION)"'
+USER_CC = $(CC) -std=gnu11 -pthread $(USER_CPPFLAGS) $(CPPFLAGS) $(USER_WARN) $(USER_CFLAGS) \
+	$(CFLAGS)
+
+ifeq ($(STATIC),1)
+USER_LDFLAGS = -static $(LDFLAGS)
+else
+USER_LDFLAGS = $(LDFLAGS)
+endif
+
+USER_LIB_SRCS := $(sort $(wildcard lib/*.c))
+USER_LIB_OBJS := $(USER_LIB_SRCS:%.c=$(UOUT)/obj/%.o)
+USER_EXAMPLES := $(patsubst examples/%.c,$(UOUT)/bin/%,$(sort $(wildcard examples/*.c)))
+USER_TOOL_OBJS := $(patsubst %.c,$(UOUT)/obj/%.o,$(sort $(wildcard tools/*.c)))
+USER_UNITS := $(patsubst tests/unit/%.c,$(UOUT)/unit/%,$(sort $(wildcard tests/unit/test-*.c)))
+USER_UNIT_LIBS := $(patsubst %.c,$(UOUT)/obj/%.o,$(sort $(wildcard tests/unit/lib*.c)))
+
+USER_A := $(UOUT)/lib/libevfio.a
+USER_SO := $(UOUT)/lib/libevfio.so.$(EVFIO_VERSION)
+
+ifeq ($(V),1)
+USER_SAY = @:
+USER_Q :=
+else
+USER_SAY = @printf '  %-7s %s\n'
+USER_Q := @
+endif
+
+.PHONY: user unit install-user uninstall-user
+# Objects of programs are kept as well, for the next build.
+.SECONDARY:
+
+user: $(USER_A) $(UOUT)/lib/libevfio.so $(UOUT)/bin/evfio $(USER_EXAMPLES)
+# What is linked statically is for the board, and so is the library's test there.
+ifeq ($(STATIC),1)
+user: $(UOUT)/bin/board-libevfio
+endif
+
+# Objects are position-independent, so that the archive and the shared library share them. The rules
+# depend on this file: its flags are part of what they make.
+$(UOUT)/obj/%.o: %.c lib/user.mk
+	@mkdir -p $(@D)
+	$(USER_SAY) CC $@
+	$(USER_Q)$(USER_CC) -fPIC -MMD -MP $(OBJ_CFLAGS) -c -o $@ $<
+
+$(USER_TOOL_OBJS): OBJ_CFLAGS = $(JSON_CFLAGS)
+$(UOUT)/obj/tests/unit/%.o: OBJ_CFLAGS = -Ilib
+
+$(USER_A): $(USER_LIB_OBJS)
+	@mkdir -p $(@D)
+	$(USER_SAY) AR $@
+	$(USER_Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(USER_SO): $(USER_LIB_OBJS) lib/libevfio.map
+	@mkdir -p $(@D)
+	$(USER_SAY) LD $@
+	$(USER_Q)$(CC) -shared -pthread $(CFLAGS) $(LDFLAGS) \
+		-Wl,-soname,libevfio.so.$(USER_SOVERSION) -Wl,-z,defs \
+		-Wl,--version-script=lib/libevfio.map -o $@ $(USER_LIB_OBJS)
+
+$(UOUT)/lib/libevfio.so: $(USER_SO)
+	$(USER_Q)ln -sf $(<F) $(@D)/libevfio.so.$(USER_SOVERSION)
+	$(USER_Q)ln -sf libevfio.so.$(USER_SOVERSION) $@
+
+# The programs take the archive: they run from the build directory and in an initramfs as they are.
+$(UOUT)/bin/evfio: $(USER_TOOL_OBJS) $(USER_A)
+	@mkdir -p $(@D)
+	$(USER_SAY) LD $@
+	$(USER_Q)$(CC) -pthread $(CFLAGS) $(USER_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(JSON_LIBS)
+
+$(USER_EXAMPLES): $(UOUT)/bin/%: $(UOUT)/obj/examples/%.o $(USER_A)
+	@mkdir -p $(@D)
+	$(USER_SAY) LD $@
+	$(USER_Q)$(CC) -pthread $(CFLAGS) $(USER_LDFLAGS) -o $@ $(filter %.o %.a,$^)
+
+$(UOUT)/bin/board-libevfio: $(UOUT)/obj/tests/unit/board.o $(UOUT)/obj/tests/unit/libtap.o $(USER_A)
+	@mkdir -p $(@D)
+	$(USER_SAY) LD $@
+	$(USER_Q)$(CC) -pthread $(CFLAGS) $(USER_LDFLAGS) -o $@ $^
+
+# A program linked with or without -static is another program: note which it was, and link anew when
+# that changes.
+$(UOUT)/static: FORCE
+	@mkdir -p $(@D)
+	@echo '$(STATIC)' | cmp -s - $@ || echo '$(STATIC)' >$@
+$(UOUT)/bin/evfio $(USER_EXAMPLES): $(UOUT)/static
+.PHONY: FORCE
+
+-include $(USER_LIB_OBJS:.o=.d) $(USER_TOOL_OBJS:.o=.d)
+-include $(USER_EXAMPLES:$(UOUT)/bin/%=$(UOUT)/obj/examples/%.d)
+-include $(USER_UNITS:$(UOUT)/unit/%=$(UOUT)/obj/tests/unit/%.d) $(USER_UNIT_LIBS:.o=.d)
+-include $(UOUT)/obj/tests/unit/board.d
+
+# Unit tests: C programs that print TAP, run by tests/unit/run under valgrind, and the checks of
+# headers, symbols and the command that need more than C.
+$(USER_UNITS): $(UOUT)/unit/%: $(UOUT)/obj/tests/unit/%.o $(USER_UNIT_LIBS) $(USER_A)
+	@mkdir -p $(@D)
+	$(USER_SAY) LD $@
+	$(USER_Q)$(CC) -pthread $(CFLAGS) $(LDFLAGS) -Wl,--wrap=open,--wrap=close,--wrap=ioctl \
+		-o $@ $^
+
+unit: user $(USER_UNITS)
+	$(USER_Q)CC='$(CC)' UOUT='$(UOUT)' tests/unit/run $(USER_UNITS)
+
+USER_MAN1 := $(sort $(wildcard docs/man/*.1))
+USER_MAN3 := $(sort $(wildcard docs/man/*.3))
+USER_HEADERS := $(sort $(wildcard include/evfio/*.h))
+
+install-user: user
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib/pkgconfig' \
+		'$(DESTDIR)$(PREFIX)/include/evfio' '$(DESTDIR)$(PREFIX)/share/man/man1' \
+		'$(DESTDIR)$(PREFIX)/share/man/man3'
+	install -m 755 $(UOUT)/bin/evfio '$(DESTDIR)$(PREFIX)/bin'
+	install -m 644 $(USER_HEADERS) '$(DESTDIR)$(PREFIX)/include/evfio'
+	install -m 644 $(USER_A) '$(DESTDIR)$(PREFIX)/lib'
+	install -m 755 $(USER_SO) '$(DESTDIR)$(PREFIX)/lib'
+	ln -sf $(notdir $(USER_SO)) '$(DESTDIR)$(PREFIX)/lib/libevfio.so.$(USER_SOVERSION)'
+	ln -sf libevfio.so.$(USER_SOVERSION) '$(DESTDIR)$(PREFIX)/lib/libevfio.so'
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(EVFIO_VERSION)|' lib/libevfio.pc.in \
+		>'$(DESTDIR)$(PREFIX)/lib/pkgconfig/libevfio.pc'
+	install -m 644 $(USER_MAN1) '$(DESTDIR)$(PREFIX)/share/man/man1'
+	install -m 644 $(USER_MAN3) '$(DESTDIR)$(PREFIX)/share/man/man3'
+
+uninstall-user:
+	rm -f '$(DESTDIR)$(PREFIX)/bin/evfio' '$(DESTDIR)$(PREFIX)/lib/libevfio.a' \
+		'$(DESTDIR)$(PREFIX)/lib/libevfio.so' \
+		'$(DESTDIR)$(PREFIX)/lib/libevfio.so.$(USER_SOVERSION)' \
+		'$(DESTDIR)$(PREFIX)/lib/$(notdir $(USER_SO))' \
+		'$(DESTDIR)$(PREFIX)/lib/pkgconfig/libevfio.pc' \
+		$(USER_HEADERS:include/%='$(DESTDIR)$(PREFIX)/include/%') \
+		$(USER_MAN1:docs/man/%='$(DESTDIR)$(PREFIX)/share/man/man1/%') \
+		$(USER_MAN3:docs/man/%='$(DESTDIR)$(PREFIX)/share/man/man3/%')
+	-rmdir '$(DESTDIR)$(PREFIX)/include/evfio' 2>/dev/null

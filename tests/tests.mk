@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The board and the tests on it; included by the top Makefile.
+#
+#	make demo	the whole story on one kernel, step by step
+#	make check	everything; KERNELS="6.1 6.12 7.2" chooses kernels, T="NAME..." programs
+#	make lint	the checks of the source alone;  LINT_KERNELS="6.1 6.12 7.2" builds for these, warnings on
+#	make lint-7.2	the modules for Debian sid's kernel
+#	make shell	a shell on the board;  KERNEL=6.12 chooses the kernel, VM="--smp 1 ..." options of tests/vm/run
+#	make gdb	the same, waiting for gdb
+
+BUILD ?= build
+EVFIO_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/evfio
+CROSS ?= aarch64-linux-gnu-
+KERNELS ?= 6.1 6.12
+LINT_KERNELS ?= $(KERNELS)
+# The kernel of this machine's own release.
+KERNEL ?= $(shell . /etc/os-release; [ "$$VERSION_CODENAME" = bookworm ] && echo 6.1 || echo 6.12)
+VM ?=
+export BUILD EVFIO_CACHE
+
+guest := $(EVFIO_CACHE)/guest
+abi-libs := $(wildcard tests/abi/lib*.c)
+abi-programs := $(patsubst tests/abi/%.c,$(BUILD)/tests/%,\
+	$(filter-out $(abi-libs),$(wildcard tests/abi/*.c)))
+
+$(BUILD)/tests/%: tests/abi/%.c $(abi-libs) $(wildcard tests/abi/*.h include/uapi/linux/*.h)
+	@mkdir -p $(@D)
+	$(CROSS)gcc -static -pthread -s -O2 -Wall -Wextra -Werror -Itests/abi -Iinclude/uapi -o $@ $< $(abi-libs)
+
+# Everything a guest runs on and with, for the kernels named: $(call guest-build,KERNEL...)
+define guest-build
+@tests/vm/setup
+@tests/vm/fetch guest $(1)
+@set -e; for kernel in $(1); do \
+	echo "  MODULES $$kernel"; \
+	case $$kernel in \
+	7.2) tests/vm/chroot-build ;; \
+	*) $(MAKE) -s --no-print-directory modules ARCH=arm64 CROSS_COMPILE=$(CROSS) \
+		KDIR=$(EVFIO_CACHE)/kernels/$$kernel/KDIR ;; \
+	esac; \
+done
+@echo "  USER    $(patsubst %-,%,$(CROSS))"
+@$(MAKE) -s --no-print-directory user CROSS_COMPILE=$(CROSS) STATIC=1 \
+	JSON_CFLAGS=-I$(guest)/usr/include/json-c \
+	JSON_LIBS=$(guest)/usr/lib/aarch64-linux-gnu/libjson-c.a
+endef
+
+.PHONY: check demo shell gdb lint lint-7.2 tests
+tests: $(abi-programs)
+
+check:
+	$(call guest-build,$(KERNELS))
+	@tests/vm/fetch checkpatch 6.1
+	@$(MAKE) -s --no-print-directory tests
+	@KERNELS="$(KERNELS)" LINT_KERNELS="$(LINT_KERNELS)" T="$(T)" PYTHONDONTWRITEBYTECODE=1 \
+		/usr/bin/python3 -m pytest -p no:cacheprovider -v --no-header -rN \
+		tests/vm$(if $(T),/test_guest.py)
+
+demo:
+	$(call guest-build,$(KERNEL))
+	@tests/vm/run --kernel $(KERNEL) --file tests/vm/demo -- sh /bin/demo
+
+shell gdb:
+	$(call guest-build,$(KERNEL))
+	@$(MAKE) -s --no-print-directory tests
+	@tests/vm/run --kernel $(KERNEL) --$@ $(VM)
+
+lint:
+	@tests/vm/setup
+	@tests/vm/fetch checkpatch $(filter-out 7.2,$(LINT_KERNELS))
+	@LINT_KERNELS="$(LINT_KERNELS)" tests/lint
+
+lint-7.2:
+	@tests/vm/setup
+	@LINT_KERNELS=7.2 tests/lint modules

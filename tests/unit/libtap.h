@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The unit tests' tools: TAP, a made-up machine, and a made-up VFIO.
+ */
+#ifndef UNIT_LIBTAP_H
+#define UNIT_LIBTAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* libtap.c */
+
+/* Prints "ok N - text" or "not ok N - text"; returns cond. */
+bool ok(bool cond, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ok() for equal numbers and strings, which are printed if they differ. */
+bool is(long long got, long long want, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+bool is_str(const char *got, const char *want, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ok() if the library's message contains the text. */
+bool message_has(const char *text);
+
+/* Prints the plan; returns the program's exit status. */
+int done(void);
+
+/*
+ * libtree.c: sysfs, /dev and /proc in a temporary directory, which the library is pointed at. The
+ * machine has these devices, as evfio_sysdev_list() should find them:
+ *
+ *	10000000.edu	group 3, vfio-platform; dma-coherent; reg-names "regs\0aux"
+ *	10100000.edu	group 4, no driver
+ *	10200000.edu	group 5, vfio-platform; in one isolation set with 10300000.edu
+ *	10300000.edu	group 6, syscon
+ *	10400000.edu	no group yet, "iommus" in its node, below a dma-coherent bus
+ *	9010000.pl031	AMBA, group 7, vfio-amba
+ *	0000:00:01.0	PCI, group 8, together with 0000:00:01.1
+ *	0000:00:01.1	PCI, group 8, nvme
+ *	0000:00:02.0	PCI, no group yet, "iommu-map" in its bridge's node
+ *
+ * and 9000000.uart, which has no IOMMU.
+ */
+
+/* Makes it all; ends the program if it cannot. */
+void tree_new(void);
+void tree_free(void);
+
+/* Its directory, which has sys, dev and proc. */
+const char *tree_dir(void);
+
+/* Makes a file, a link or a directory, with what is above it; paths begin with "sys/" ... */
+void tree_file(const char *path, const char *data, size_t len);
+void tree_text(const char *path, const char *text);
+void tree_link(const char *path, const char *target);
+void tree_remove(const char *path);
+
+/* Reads a file; the text is valid until the next call. */
+const char *tree_read(const char *path);
+
+/*
+ * libvfio.c: open() and ioctl() of the library (linked with --wrap) on tree_dir()'s dev/vfio.
+ * Region 0 of a device is a file of 8 KiB that can be mapped, region 1 one of 24 bytes that cannot,
+ * region 2 is empty, region 3 can only be read; interrupt 0 is a level one, 1 an edge one, 2 is
+ * empty.
+ */
+struct fake_vfio {
+	int api_version;
+	bool type1, type1v2;		/* which IOMMU types there are */
+	int open_group_errno;		/* what open() of a group gives; 0: it works */
+	int open_container_errno;
+	int set_container_errno;
+	int set_iommu_errno;
+	int get_device_errno;
+	int map_errno;
+	bool not_viable;
+	bool no_caps;			/* VFIO_IOMMU_GET_INFO without capabilities */
+	bool fixed_irq;			/* interrupt 0 cannot be masked */
+	/* what has happened */
+	unsigned int groups;		/* how many are in the container */
+	int iommu_type;			/* the container's; 0: none */
+	unsigned int mappings;
+	uint64_t mapped_bytes;
+	unsigned int unmask_count, mask_count;
+	int irq_fd[2];			/* eventfds; -1: none */
+};
+
+extern struct fake_vfio fake;
+
+/* Puts fake to a VFIO that works. */
+void fake_reset(void);
+
+/* The linker's names for what it wraps. */
+int __real_open(const char *path, int flags, ...);
+int __real_ioctl(int fd, unsigned long request, ...);
+int __real_close(int fd);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_ioctl(int fd, unsigned long request, ...);
+int __wrap_close(int fd);
+
+#endif /* UNIT_LIBTAP_H */

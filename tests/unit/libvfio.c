@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A made-up VFIO: the linker sends the library's calls of open() and ioctl() here. Files are those
+ * of the made-up machine; which of VFIO's objects a descriptor stands for is seen by its path.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "internal.h"
+#include "libtap.h"
+
+struct fake_vfio fake;
+
+void fake_reset(void)
+{
+	memset(&fake, 0, sizeof(fake));
+	fake.api_version = VFIO_API_VERSION;
+	fake.type1 = true;
+	fake.type1v2 = true;
+	fake.irq_fd[0] = -1;
+	fake.irq_fd[1] = -1;
+}
+
+/* What comes after "dev/vfio/" in the path of fd; NULL for other files. */
+static const char *object(int fd)
+{
+	static char path[1024];
+	char link[64];
+	ssize_t len;
+	char *at;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, path, sizeof(path) - 1);
+	if (len < 0)
+		return NULL;
+	path[len] = '\0';
+	at = strstr(path, "/dev/vfio/");
+	return at ? at + strlen("/dev/vfio/") : NULL;
+}
+
+static int give(int err)
+{
+	if (!err)
+		return 0;
+	errno = err;
+	return -1;
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	const char *name = strstr(path, "/dev/vfio/");
+	va_list args;
+	int mode;
+
+	va_start(args, flags);
+	mode = va_arg(args, int);
+	va_end(args);
+	if (name) {
+		name += strlen("/dev/vfio/");
+		errno = strcmp(name, "vfio") ? fake.open_group_errno : fake.open_container_errno;
+		if (errno)
+			return -1;
+	}
+	return __real_open(path, flags, mode);
+}
+
+/* The last group takes the IOMMU and all mappings with it. */
+static void leave(void)
+{
+	if (--fake.groups)
+		return;
+	fake.iommu_type = 0;
+	fake.mappings = 0;
+	fake.mapped_bytes = 0;
+}
+
+static bool in_container[16];
+
+int __wrap_close(int fd)
+{
+	const char *name = object(fd);
+
+	if (name && name[0] >= '0' && name[0] <= '9' && in_container[atoi(name)]) {
+		in_container[atoi(name)] = false;
+		leave();
+	}
+	return __real_close(fd);
+}
+
+static int get_iommu_info(struct vfio_iommu_type1_info *info)
+{
+	struct {
+		struct vfio_iommu_type1_info info;
+		struct {
+			struct vfio_info_cap_header header;
+			uint32_t avail;
+			uint32_t pad;
+		} avail;
+		struct {
+			struct vfio_info_cap_header header;
+			uint32_t nr;
+			uint32_t reserved;
+			struct vfio_iova_range ranges[2];
+		} ranges;
+	} all = {
+		.info = {
+			.argsz = sizeof(all),
+			.flags = VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS,
+			.iova_pgsizes = 0x40201000,
+			.cap_offset = offsetof(typeof(all), avail),
+		},
+		.avail = {
+			.header = { VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, 1,
+				    offsetof(typeof(all), ranges) },
+			.avail = 65535 - fake.mappings,
+		},
+		.ranges = {
+			.header = { VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, 1, 0 },
+			.nr = 2,
+			.ranges = { { 0, 0x7ffffff }, { 0x8100000, 0xffffffffffff } },
+		},
+	};
+	size_t size = info->argsz;
+
+	if (fake.no_caps) {
+		all.info.flags = VFIO_IOMMU_INFO_PGSIZES;
+		all.info.argsz = sizeof(all.info);
+		all.info.cap_offset = 0;
+	} else if (size < sizeof(all)) {
+		/* As the kernel: no capabilities, but the size they would need. */
+		all.info.cap_offset = 0;
+	}
+	memcpy(info, &all, size < all.info.argsz ? size : all.info.argsz);
+	if (size < sizeof(all))
+		info->cap_offset = 0;
+	return 0;
+}
+
+static int get_region_info(struct vfio_region_info *info)
+{
+	static const struct {
+		uint64_t size, offset;
+		uint32_t flags;
+	} regions[] = {
+		{ 8192, 0, EVFIO_REGION_READ | EVFIO_REGION_WRITE | EVFIO_REGION_MMAP },
+		{ 24, 8192, EVFIO_REGION_READ | EVFIO_REGION_WRITE },
+		{ 0, 0, 0 },
+		{ 64, 12288, EVFIO_REGION_READ },
+	};
+
+	if (info->index >= ARRAY_SIZE(regions))
+		return give(EINVAL);
+	info->size = regions[info->index].size;
+	info->offset = regions[info->index].offset;
+	info->flags = regions[info->index].flags;
+	return 0;
+}
+
+static int get_irq_info(struct vfio_irq_info *info)
+{
+	if (info->index > 2)
+		return give(EINVAL);
+	info->count = info->index < 2;
+	info->flags = VFIO_IRQ_INFO_EVENTFD;
+	if (!info->index && !fake.fixed_irq)
+		info->flags |= VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED;
+	return 0;
+}
+
+static int set_irqs(const struct vfio_irq_set *set)
+{
+	const uint64_t one = 1;
+	int32_t fd;
+
+	if (set->index > 1 || set->start || set->count > 1)
+		return give(EINVAL);
+	if (set->flags == (VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER)) {
+		if (set->argsz != sizeof(*set) + sizeof(fd))
+			return give(EINVAL);
+		memcpy(&fd, set->data, sizeof(fd));
+		fake.irq_fd[set->index] = fd;
+	} else if (set->flags == (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER)) {
+		if (!set->count)
+			fake.irq_fd[set->index] = -1;
+		else if (write(fake.irq_fd[set->index], &one, sizeof(one)) != sizeof(one))
+			return -1;
+	} else if (set->flags == (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK)) {
+		fake.unmask_count++;
+	} else if (set->flags == (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK)) {
+		fake.mask_count++;
+	} else {
+		return give(EINVAL);
+	}
+	return 0;
+}
+
+static int container_ioctl(unsigned long request, void *arg)
+{
+	switch (request) {
+	case VFIO_GET_API_VERSION:
+		return fake.api_version;
+	case VFIO_CHECK_EXTENSION:
+		return ((uintptr_t)arg == VFIO_TYPE1_IOMMU && fake.type1) ||
+		       ((uintptr_t)arg == VFIO_TYPE1v2_IOMMU && fake.type1v2);
+	case VFIO_SET_IOMMU:
+		if (!fake.set_iommu_errno)
+			fake.iommu_type = (int)(uintptr_t)arg;
+		return give(fake.set_iommu_errno);
+	case VFIO_IOMMU_GET_INFO:
+		return get_iommu_info(arg);
+	case VFIO_IOMMU_MAP_DMA:
+		if (!fake.map_errno) {
+			fake.mappings++;
+			fake.mapped_bytes += ((struct vfio_iommu_type1_dma_map *)arg)->size;
+		}
+		return give(fake.map_errno);
+	case VFIO_IOMMU_UNMAP_DMA:
+		fake.mappings--;
+		fake.mapped_bytes -= ((struct vfio_iommu_type1_dma_unmap *)arg)->size;
+		return 0;
+	}
+	return give(ENOTTY);
+}
+
+static int open_device(const char *name)
+{
+	char path[1024];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/dev/vfio/device-%s", tree_dir(), name);
+	fd = __real_open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0 && ftruncate(fd, 16384))
+		return -1;
+	return fd;
+}
+
+static int group_ioctl(int group, unsigned long request, void *arg)
+{
+	struct vfio_group_status *status = arg;
+
+	switch (request) {
+	case VFIO_GROUP_GET_STATUS:
+		status->flags = fake.not_viable ? 0 : VFIO_GROUP_FLAGS_VIABLE;
+		return 0;
+	case VFIO_GROUP_SET_CONTAINER:
+		if (!fake.set_container_errno) {
+			fake.groups++;
+			in_container[group] = true;
+		}
+		return give(fake.set_container_errno);
+	case VFIO_GROUP_UNSET_CONTAINER:
+		in_container[group] = false;
+		leave();
+		return 0;
+	case VFIO_GROUP_GET_DEVICE_FD:
+		return fake.get_device_errno ? give(fake.get_device_errno) : open_device(arg);
+	}
+	return give(ENOTTY);
+}
+
+static int device_ioctl(unsigned long request, void *arg)
+{
+	struct vfio_device_info *info = arg;
+
+	switch (request) {
+	case VFIO_DEVICE_GET_INFO:
+		info->flags = VFIO_DEVICE_FLAGS_PLATFORM;
+		info->num_regions = 4;
+		info->num_irqs = 3;
+		return 0;
+	case VFIO_DEVICE_GET_REGION_INFO:
+		return get_region_info(arg);
+	case VFIO_DEVICE_GET_IRQ_INFO:
+		return get_irq_info(arg);
+	case VFIO_DEVICE_SET_IRQS:
+		return set_irqs(arg);
+	}
+	return give(ENOTTY);
+}
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+	const char *name = object(fd);
+	va_list args;
+	void *arg;
+
+	va_start(args, request);
+	arg = va_arg(args, void *);
+	va_end(args);
+	if (!name)
+		return __real_ioctl(fd, request, arg);
+	if (!strcmp(name, "vfio"))
+		return container_ioctl(request, arg);
+	if (!strncmp(name, "device-", 7))
+		return device_ioctl(request, arg);
+	return group_ioctl(atoi(name), request, arg);
+}

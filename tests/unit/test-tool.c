@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The evfio command, run on the made-up tree. EVFIO_TOOL is how to call it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "libtap.h"
+
+static char output[16384];
+
+/* Runs the command with arguments; gives its exit status and leaves what it printed in output. */
+static int run(const char *args, const char *filter)
+{
+	const char *tool = getenv("EVFIO_TOOL");
+	char command[2048];
+	size_t len;
+	FILE *pipe;
+
+	snprintf(command, sizeof(command), "%s --sysfs %s/sys %s 2>&1 %s", tool ? tool : "evfio",
+		 tree_dir(), args, filter);
+	pipe = popen(command, "r");
+	if (!pipe)
+		return -1;
+	len = fread(output, 1, sizeof(output) - 1, pipe);
+	output[len] = '\0';
+	return WEXITSTATUS(pclose(pipe));
+}
+
+static void prints(const char *args, int status, const char *text)
+{
+	is(run(args, ""), status, "evfio %s: exit status %d", args, status);
+	if (!ok(strstr(output, text), "it prints \"%s\"", text))
+		printf("# it printed: %s\n", output);
+}
+
+/* The JSON that the command prints, as Python reads it, must make the expression true. */
+static void json(const char *args, const char *expression)
+{
+	char filter[1024];
+
+	snprintf(filter, sizeof(filter),
+		 "| /usr/bin/python3 -c 'import json, sys; d = json.load(sys.stdin); "
+		 "sys.exit(0 if %s else 1)'", expression);
+	if (!is(run(args, filter), 0, "evfio %s: %s", args, expression))
+		printf("# %s\n", output);
+}
+
+int main(void)
+{
+	tree_new();
+	prints("--help", 0, "usage: evfio");
+	prints("--version", 0, "evfio ");
+	prints("", 2, "usage: evfio");
+	prints("frobnicate", 2, "no command frobnicate: see `evfio --help`");
+	prints("--frobnicate", 2, "unrecognized option");
+	prints("list more", 2, "list takes no more");
+	prints("info", 2, "info needs a device");
+	prints("info 10000000.edu 10100000.edu", 2, "info takes one device");
+	prints("bind", 2, "no device to bind");
+	prints("unbind", 2, "no device to unbind");
+	prints("bind --json 10000000.edu", 2, "--json is not for bind");
+
+	prints("list", 0, "DEVICE");
+	prints("list", 0, "vfio-platform");
+	prints("list", 0, "group 5 is not viable: 10300000.edu is bound to syscon");
+	prints("list", 0, "used by the host");
+	prints("list", 0, "no driver");
+	prints("--sysfs /no/such/tree list", 1, "No such file or directory");
+	json("list --json", "len(d) == 9");
+	json("--json list", "[x[\"name\"] for x in d if x[\"ready\"]] == "
+	     "[\"10000000.edu\", \"9010000.pl031\"]");
+	json("list --json", "d[1][\"driver\"] is None and d[1][\"group\"] == 4");
+	json("list --json", "d[4][\"group\"] is None");
+	json("list --json", "d[4][\"of_path\"] == \"/soc/edu@10400000\"");
+	json("list --json", "\"syscon\" in d[2][\"reason\"] and d[0][\"reason\"] is None");
+	json("list --json", "d[0][\"coherent\"] is True and d[3][\"coherent\"] is False");
+
+	prints("info 10200000.edu", 0, "10300000.edu (syscon)");
+	prints("info /edu@10000000", 0, "qemu,edu");
+	prints("info 20000000.edu", 1, "no device 20000000.edu");
+	json("info --json 10200000.edu", "[m[\"driver\"] for m in d[\"members\"]] == "
+	     "[\"vfio-platform\", \"syscon\"]");
+	json("info --json 10000000.edu", "d[\"compatible\"] == \"qemu,edu\"");
+
+	prints("bind 20000000.edu 10300000.edu", 1, "no device 20000000.edu");
+	ok(strstr(output, "did not take 10300000.edu"), "the second device was tried all the same");
+	prints("unbind 10300000.edu", 1, "not bound to VFIO but to syscon");
+	tree_free();
+	return done();
+}

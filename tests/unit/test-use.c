@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Regions, interrupts and DMA of an open device. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "internal.h"
+#include "libtap.h"
+
+static void regions(struct evfio_device *dev)
+{
+	struct evfio_region *region, *small, *fixed;
+	struct evfio_region_info info;
+	uint64_t value;
+
+	is(evfio_region_info(dev, 0, &info), 0, "information about region 0");
+	is_str(info.name, "regs", "its name is in the device tree");
+	is((long long)info.size, 8192, "its size");
+	is(evfio_region_info(dev, 3, &info), 0, "about one without a name");
+	is_str(info.name, "", "has none");
+	is(evfio_region_info(dev, 4, &info), -EINVAL, "about one that is not there");
+	message_has("no region 4: it has 4");
+	is(evfio_region_index(dev, "aux"), 1, "a region by name");
+	is(evfio_region_index(dev, "none"), -ENOENT, "no such name");
+	message_has("10000000.edu has no region \"none\"");
+	is(evfio_region_map(dev, 2, &region), -ENXIO, "an empty one cannot be mapped");
+	is(evfio_region_map(dev, 9, &region), -EINVAL, "nor one that is not there");
+	is(evfio_region_map_name(dev, "none", &region), -ENOENT, "nor by a wrong name");
+
+	is(evfio_region_map_name(dev, "regs", &region), 0, "map by name");
+	ok(region->base && region->size == 8192, "it is mapped");
+	evfio_write32(region, 0, 0x11223344);
+	is(evfio_read32(region, 0), 0x11223344, "32 bits");
+	is(evfio_read8(region, 0), 0x44, "little-endian");
+	is(evfio_read16(region, 2), 0x1122, "16 bits");
+	evfio_write64(region, 8184, 0x8877665544332211);
+	ok(evfio_read64(region, 8184) == 0x8877665544332211, "64 bits, the last of the region");
+	evfio_write8(region, 8191, 0x99);
+	is(evfio_read8(region, 8191), 0x99, "the last byte");
+	evfio_write16(region, 8188, 0xabcd);
+	is(evfio_read16(region, 8188), 0xabcd, "16 bits at the end");
+	is(evfio_read32(region, 8192), 0xffffffff, "beyond the region: all ones");
+	message_has("offset 0x2000 is beyond region 0, of 0x2000 bytes");
+	is(evfio_read32(region, 8190), 0xffffffff, "misaligned: all ones");
+	message_has("offset 0x1ffe is not a multiple of 4");
+	is(evfio_read64(region, UINT64_MAX - 7) == UINT64_MAX, 1, "at 2^64: all ones");
+	evfio_write32(region, 8192, 1);
+	message_has("beyond region 0");
+	evfio_write32(region, 2, 0xdeadbeef);
+	is(evfio_read32(region, 0), 0x11223344, "a misaligned write is lost");
+
+	is(evfio_region_read(region, 0, 4, &value), 0, "read by file access");
+	is((long long)value, 0x11223344, "the same register");
+	is(evfio_region_write(region, 4, 2, 0x5566), 0, "write by file access");
+	is(evfio_read16(region, 4), 0x5566, "is seen");
+	is(evfio_region_read(region, 0, 3, &value), -EINVAL, "no access of 3 bytes");
+	is(evfio_region_read(region, 0, 16, &value), -EINVAL, "none of 16");
+	is(evfio_region_read(region, 0, 0, &value), -EINVAL, "none of 0");
+	is(evfio_region_read(region, 2, 4, &value), -EINVAL, "none misaligned");
+	is(evfio_region_read(region, 8192, 4, &value), -ERANGE, "none beyond");
+	evfio_region_unmap(region);
+	evfio_region_unmap(NULL);
+
+	is(evfio_region_map(dev, 1, &small), 0, "a region of 24 bytes");
+	ok(!small->base, "cannot be mapped");
+	evfio_write32(small, 20, 0xcafe);
+	is(evfio_read32(small, 20), 0xcafe, "but read and written");
+	evfio_write64(small, 8, 0x0102030405060708);
+	is(evfio_read8(small, 15), 1, "little-endian as well");
+	is(evfio_read32(small, 24), 0xffffffff, "to its end");
+	is(evfio_read64(small, 20) == UINT64_MAX, 1, "and no further");
+	evfio_region_unmap(small);
+
+	is(evfio_region_map(dev, 3, &fixed), 0, "a region to read only");
+	is(evfio_read32(fixed, 0), 0, "is read");
+	evfio_write32(fixed, 0, 1);
+	message_has("region 3 is not writable");
+	is(evfio_read32(fixed, 0), 0, "and not written");
+	evfio_region_unmap(fixed);
+}
+
+static void *fire_soon(void *arg)
+{
+	usleep(20000);
+	evfio_irq_trigger(arg);
+	return NULL;
+}
+
+static void irqs(struct evfio_device *dev)
+{
+	struct evfio_irq *level, *edge;
+	struct evfio_irq_info info;
+	pthread_t thread;
+
+	is(evfio_irq_info(dev, 0, &info), 0, "information about interrupt 0");
+	is_str(info.name, "done", "its name is in the device tree");
+	ok(info.flags & EVFIO_IRQ_AUTOMASKED, "it is a level one");
+	is(evfio_irq_info(dev, 3, &info), -EINVAL, "about one that is not there");
+	is(evfio_irq_index(dev, "done"), 0, "an interrupt by name");
+	is(evfio_irq_index(dev, "none"), -ENOENT, "no such name");
+	message_has("no interrupt \"none\"");
+	is(evfio_irq_open(dev, 2, &level), -ENXIO, "an empty one");
+	is(evfio_irq_open(dev, 3, &level), -EINVAL, "one that is not there");
+	is(evfio_irq_open_name(dev, "none", &level), -ENOENT, "a wrong name");
+
+	is(evfio_irq_open_name(dev, "done", &level), 0, "open the level interrupt");
+	is(fake.unmask_count, 1, "it is unmasked");
+	is(fake.irq_fd[0], evfio_irq_fd(level), "the kernel has its eventfd");
+	is(evfio_irq_wait(level, 0), -ETIMEDOUT, "not fired yet");
+	is(evfio_irq_wait(level, 20), -ETIMEDOUT, "nor soon");
+	message_has("did not fire in time");
+	is(evfio_irq_trigger(level), 0, "fire it");
+	is(evfio_irq_trigger(level), 0, "twice");
+	is(evfio_irq_wait(level, 0), 2, "both are counted");
+	is(evfio_irq_wait(level, 0), -ETIMEDOUT, "once");
+	pthread_create(&thread, NULL, fire_soon, level);
+	is(evfio_irq_wait(level, -1), 1, "wait for one to come");
+	pthread_join(thread, NULL);
+	is(evfio_irq_rearm(level), 0, "rearm");
+	is(fake.unmask_count, 2, "unmasks a level interrupt");
+	is(evfio_irq_mask(level), 0, "mask");
+	is(fake.mask_count, 1, "masks");
+	is(evfio_irq_unmask(level), 0, "unmask");
+	is(fake.unmask_count, 3, "unmasks");
+	evfio_irq_close(level);
+	is(fake.irq_fd[0], -1, "closing takes the eventfd away");
+	evfio_irq_close(NULL);
+
+	is(evfio_irq_open(dev, 1, &edge), 0, "open the edge interrupt");
+	is(evfio_irq_rearm(edge), 0, "rearm");
+	is(fake.unmask_count, 3, "does nothing to it");
+	is(evfio_irq_mask(edge), -EOPNOTSUPP, "it cannot be masked");
+	message_has("cannot be masked");
+	evfio_irq_close(edge);
+}
+
+static void dma(struct evfio_device *dev)
+{
+	struct evfio_container *ct = evfio_device_container(dev);
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	struct evfio_iova_range ranges[3];
+	struct evfio_dma *a, *b, *c;
+	uint64_t sizes;
+	uint32_t left;
+	uint8_t *own;
+
+	is(evfio_dma_page_sizes(ct, &sizes), 0, "page sizes");
+	is((long long)sizes, 0x40201000, "are the IOMMU's");
+	is(evfio_dma_ranges(ct, ranges, 3), 2, "ranges");
+	is((long long)ranges[1].first, 0x8100000, "are the IOMMU's");
+	is(evfio_dma_ranges(ct, ranges, 1), 2, "with too little room");
+	is(evfio_dma_ranges(ct, NULL, 0), 2, "with none");
+	is(evfio_dma_available(ct, &left), 0, "mappings left");
+	is(left, 65535, "all");
+
+	is(evfio_dma_alloc(ct, 1, 0, EVFIO_DMA_BOTH, &a), 0, "allocate one byte");
+	is((long long)a->size, (long long)page, "gives a page");
+	is((long long)a->iova, 0x10000, "at the lowest IOVA");
+	is(*(uint8_t *)a->addr, 0, "of zeroes");
+	is(evfio_dma_alloc(ct, page, 0x10000, EVFIO_DMA_TO_DEVICE, &b), 0, "aligned to 64 KiB");
+	is((long long)b->iova, 0x20000, "it is");
+	is(evfio_dma_alloc(ct, 4 << 20, 0, EVFIO_DMA_FROM_DEVICE, &c), 0, "4 MiB");
+	is((long long)(c->iova % (2 << 20)), 0, "are aligned for large pages");
+	is((long long)((uintptr_t)c->addr % (2 << 20)), 0, "on both sides");
+	is(fake.mappings, 3, "three mappings");
+	is(evfio_dma_free(c), 0, "free");
+	is(evfio_dma_free(b), 0, "free");
+	is(evfio_dma_free(a), 0, "free");
+	is(evfio_dma_free(NULL), 0, "free nothing");
+	is(fake.mappings, 0, "all unmapped");
+
+	is(evfio_dma_alloc(ct, 0, 0, EVFIO_DMA_BOTH, &a), -EINVAL, "size 0");
+	is(evfio_dma_alloc(ct, SIZE_MAX, 0, EVFIO_DMA_BOTH, &a), -EINVAL, "size 2^64 - 1");
+	is(evfio_dma_alloc(ct, SIZE_MAX - page, 0, EVFIO_DMA_BOTH, &a), -ENOMEM, "a bit less");
+	is(evfio_dma_alloc(ct, page, 3, EVFIO_DMA_BOTH, &a), -EINVAL, "alignment 3");
+	is(evfio_dma_alloc(ct, page, 0, 0, &a), -EINVAL, "no direction");
+	is(evfio_dma_alloc(ct, page, 0, 1 << 20 | EVFIO_DMA_BOTH, &a), -EINVAL, "unknown flag");
+	is(evfio_dma_alloc(ct, page, 0, EVFIO_DMA_BOTH | EVFIO_DMA_PAGE(63), &a), -EINVAL,
+	   "pages of 2^63 bytes");
+	fake.map_errno = ENOSPC;
+	is(evfio_dma_alloc(ct, page, 0, EVFIO_DMA_BOTH, &a), -ENOSPC, "the kernel refuses");
+	message_has("limit of 65535 mappings");
+	fake.map_errno = 0;
+	is(evfio_dma_alloc(ct, page, 0, EVFIO_DMA_BOTH, &a), 0, "and agrees");
+	is((long long)a->iova, 0x10000, "the IOVA was given back");
+	evfio_dma_free(a);
+
+	is(evfio_dma_set_mask(ct, 11), -EINVAL, "a mask of 11 bits");
+	is(evfio_dma_set_mask(ct, 65), -EINVAL, "of 65");
+	is(evfio_dma_set_mask(ct, 17), 0, "of 17");
+	is(evfio_dma_alloc(ct, 0x10000, 0, EVFIO_DMA_BOTH, &a), 0, "64 KiB fit");
+	is(evfio_dma_alloc(ct, 1, 0, EVFIO_DMA_BOTH, &b), -ENOSPC, "no more");
+	message_has("no 4 KiB of free IOVAs, aligned to 4 KiB, below 2^17");
+	evfio_dma_free(a);
+	is(evfio_dma_set_mask(ct, 64), 0, "of 64");
+
+	own = aligned_alloc(page, 4 * page);
+	memset(own, 1, 4 * page);
+	is(evfio_dma_map(ct, own + 1, page, EVFIO_DMA_BOTH, &a), -EINVAL, "misaligned address");
+	message_has("multiples of the IOMMU's page, 0x1000");
+	is(evfio_dma_map(ct, own, page + 1, EVFIO_DMA_BOTH, &a), -EINVAL, "misaligned size");
+	is(evfio_dma_map(ct, own, 0, EVFIO_DMA_BOTH, &a), -EINVAL, "size 0");
+	is(evfio_dma_map(ct, own, page, EVFIO_DMA_PAGE_2M | 1, &a), -EINVAL, "a flag for alloc");
+	is(evfio_dma_map_at(ct, own, page, 0x20800, EVFIO_DMA_BOTH, &a), -EINVAL,
+	   "misaligned IOVA");
+	is(evfio_dma_map_at(ct, own, page, 0x8000000, EVFIO_DMA_BOTH, &a), -ERANGE,
+	   "an IOVA in the hole");
+	message_has("outside what the IOMMU can map");
+	is(evfio_dma_map_at(ct, own, 2 * page, 0x20000, EVFIO_DMA_BOTH, &a), 0, "a given IOVA");
+	is(evfio_dma_map_at(ct, own, page, 0x20000 + page, EVFIO_DMA_BOTH, &b), -EEXIST,
+	   "is taken");
+	message_has("mapped already");
+	is(evfio_dma_map(ct, own, 4 * page, EVFIO_DMA_TO_DEVICE, &b), 0, "any IOVA");
+	ok(b->addr == own && b->size == 4 * page, "of the program's memory");
+	is(evfio_dma_free(a), 0, "free");
+	is(evfio_dma_free(b), 0, "free");
+	is(own[0], 1, "which stays the program's");
+	free(own);
+}
+
+enum { THREADS = 4, ROUNDS = 200 };
+
+/* Allocates and frees, and writes its mark into what it has. */
+static void *allocate(void *arg)
+{
+	static unsigned int mark;
+	const unsigned int mine = __atomic_add_fetch(&mark, 1, __ATOMIC_RELAXED);
+	long bad = 0;
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		struct evfio_dma *dma;
+
+		if (evfio_dma_alloc(arg, 4096U * (1 + (unsigned int)i % 3), 0, EVFIO_DMA_BOTH,
+				    &dma)) {
+			bad++;
+			continue;
+		}
+		memset(dma->addr, (int)mine, dma->size);
+		bad += evfio_dma_free(dma) != 0;
+	}
+	return (void *)bad;
+}
+
+static void threads(struct evfio_device *dev)
+{
+	struct evfio_container *ct = evfio_device_container(dev);
+	pthread_t ids[THREADS];
+	struct evfio_dma *last;
+	long bad = 0;
+	int i;
+
+	for (i = 0; i < THREADS; i++)
+		pthread_create(&ids[i], NULL, allocate, ct);
+	for (i = 0; i < THREADS; i++) {
+		void *result;
+
+		pthread_join(ids[i], &result);
+		bad += (long)result;
+	}
+	is(bad, 0, "%d threads allocate and free %d times", THREADS, ROUNDS);
+	is(evfio_dma_alloc(ct, 4096, 0, EVFIO_DMA_BOTH, &last), 0, "allocate once more");
+	is((long long)last->iova, 0x10000, "all IOVAs are free again");
+	evfio_dma_free(last);
+}
+
+/* Cache maintenance is asked for by the device tree, and needs an architecture that has it. */
+static void sync_caches(void)
+{
+#if defined(__aarch64__)
+	const int wanted = 0;
+#else
+	const int wanted = -EOPNOTSUPP;
+#endif
+	struct evfio_device *coherent, *other;
+	struct evfio_container *ct;
+	struct evfio_dma *dma;
+
+	evfio_container_new(&ct);
+	is(evfio_open_in(ct, "10000000.edu", &coherent), 0, "a coherent device");
+	is(evfio_dma_alloc(ct, 4096, 0, EVFIO_DMA_BOTH, &dma), 0, "a buffer");
+	memset(dma->addr, 0x5a, dma->size);
+	is(evfio_dma_sync_for_device(dma, 0, dma->size), 0, "handed to the device");
+	is(evfio_dma_sync_for_cpu(dma, 0, dma->size), 0, "and back");
+	is(evfio_dma_sync_for_cpu(dma, dma->size, 0), 0, "nothing, at its end");
+	is(evfio_dma_sync_for_cpu(dma, 1, dma->size), -EINVAL, "beyond its end");
+	is(evfio_dma_sync_for_device(dma, dma->size + 1, 0), -EINVAL, "from beyond its end");
+	is(evfio_dma_sync_for_device(dma, SIZE_MAX, 2), -EINVAL, "around 2^64");
+	is(evfio_open_in(ct, "10200000.edu", &other), 0, "a device that is not coherent");
+	is(evfio_dma_sync_for_device(dma, 0, dma->size), wanted, "handed to it");
+	is(evfio_dma_sync_for_cpu(dma, 1, 7), wanted, "and back");
+	is(*(uint8_t *)dma->addr, 0x5a, "unchanged");
+	evfio_close(other);
+	is(evfio_dma_sync_for_device(dma, 0, dma->size), 0, "without it, as before");
+	evfio_dma_free(dma);
+	evfio_close(coherent);
+	evfio_container_put(ct);
+}
+
+/* The chain of capabilities, as a kernel gone wrong might give it. */
+static void caps(void)
+{
+	union {
+		struct vfio_iommu_type1_info info;
+		uint8_t bytes[96];
+		uint32_t words[24];
+	} data;
+	struct vfio_info_cap_header *cap;
+
+	memset(&data, 0, sizeof(data));
+	ok(!dma_find_cap(&data.info, sizeof(data), 1, 8), "no capabilities at all");
+	data.info.flags = VFIO_IOMMU_INFO_CAPS;
+	ok(!dma_find_cap(&data.info, sizeof(data), 1, 8), "an empty chain");
+	data.info.cap_offset = 32;
+	cap = (struct vfio_info_cap_header *)&data.bytes[32];
+	cap->id = 7;
+	cap->next = 48;
+	cap = (struct vfio_info_cap_header *)&data.bytes[48];
+	cap->id = 1;
+	ok(dma_find_cap(&data.info, sizeof(data), 1, 8) == cap, "the second of two");
+	ok(dma_find_cap(&data.info, sizeof(data), 1, 48) == cap, "that ends with the answer");
+	ok(!dma_find_cap(&data.info, sizeof(data), 1, 49), "that ends beyond it");
+	ok(!dma_find_cap(&data.info, 16, 1, 8), "an answer without the chain's beginning");
+	cap->next = 32;
+	ok(!dma_find_cap(&data.info, sizeof(data), 9, 8), "a chain in a circle ends");
+	cap->next = 92;
+	ok(!dma_find_cap(&data.info, sizeof(data), 9, 8), "one that leads to the end");
+	cap->next = 4096;
+	ok(!dma_find_cap(&data.info, sizeof(data), 9, 8), "one that leads outside");
+	cap->next = 50;
+	ok(!dma_find_cap(&data.info, sizeof(data), 9, 8), "one that is misaligned");
+}
+
+static void no_caps(void)
+{
+	struct evfio_iova_range range;
+	struct evfio_device *dev;
+	uint32_t left;
+
+	fake.no_caps = true;
+	is(evfio_open("10000000.edu", &dev), 0, "a kernel without capabilities");
+	is(evfio_dma_ranges(evfio_device_container(dev), &range, 1), 1, "one range is assumed");
+	is((long long)range.first, 0x10000, "from 0x10000");
+	is((long long)range.last, (1LL << 39) - 1, "to 2^39");
+	is(evfio_dma_available(evfio_device_container(dev), &left), -EOPNOTSUPP,
+	   "mappings left: not told");
+	evfio_close(dev);
+}
+
+int main(void)
+{
+	struct evfio_device *dev;
+
+	tree_new();
+	fake_reset();
+	if (is(evfio_open("10000000.edu", &dev), 0, "open a device")) {
+		regions(dev);
+		irqs(dev);
+		dma(dev);
+		threads(dev);
+		evfio_close(dev);
+	}
+	sync_caches();
+	caps();
+	no_caps();
+	tree_free();
+	return done();
+}

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The board: a QEMU virt machine whose PCI functions are platform devices behind its SMMU.
+
+run() boots a stock Debian kernel on it with evfio's modules, runs one command and tells how it went.
+See dts/qemu-virt/evfio.dtso for what the board looks like and why, init for the guest's side.
+"""
+
+import functools
+import lzma
+import os
+import re
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / os.environ.get("BUILD", "build")
+CACHE = Path(os.environ.get("EVFIO_CACHE") or
+             Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evfio")
+PROGRAMS = BUILD / "user" / "aarch64-linux-gnu" / "bin"
+TESTS = BUILD / "tests"
+OVERLAY = ROOT / "dts" / "qemu-virt" / "evfio.dtso"
+
+# A numbered machine type, so that every QEMU makes the same board.
+MACHINE = "virt-7.2,iommu=smmuv3,gic-version=3"
+CPU = "cortex-a57"
+
+# Labels for the nodes of QEMU's own device tree that the overlay refers to.
+LABELS = {
+    "gic": "/intc@8000000",
+    "smmu": "/smmuv3@9050000",
+    "pl061": "/pl061@9030000",
+    "apb_pclk": "/apb-pclk",
+}
+
+# Slot, QEMU device, and which BAR (configuration offset, bits) goes to which address. edu's own DMA
+# mask of 28 bits is lifted: an IOVA is 48 bits wide here, and edu would silently cut it off.
+EDU = "edu,dma_mask=0xffffffffffff"
+FUNCTIONS = [
+    (2, EDU, 0x10, 32, 0x10000000),
+    (3, EDU, 0x10, 32, 0x10100000),
+    (4, EDU, 0x10, 32, 0x10200000),
+    (5, EDU, 0x10, 32, 0x10300000),
+    (6, "ivshmem-plain,memdev=reset", 0x18, 64, 0x10400000),
+]
+ECAM = 0x4010000000
+PCI_COMMAND, PCI_COMMAND_MEMORY_MASTER = 0x04, 0x6
+
+MODULES = ["vfio", "vfio_iommu_type1", "vfio-platform"]
+
+# What a healthy kernel never says: looked for in lines that bear a kernel time stamp.
+TROUBLE = re.compile(
+    r"^\[ *\d+\.\d+\].*(\b(BUG|WARNING|Oops|UBSAN|KASAN)\b|Unable to handle|Kernel panic"
+    r"|Internal error|Call trace:|rcu: .*(stall|self-detected)|blocked for more than|soft lockup"
+    r"|refcount_t:|nobody cared|scheduling while atomic|[Bb]ad page)")
+
+
+class BoardError(Exception):
+    """The board cannot be started; the message says what to do."""
+
+
+@dataclass
+class Result:
+    """What a run left behind."""
+    kernel: str
+    status: int | None = None   # of the command; None if the guest never got that far
+    output: str = ""            # of the command
+    log: str = ""               # the kernel's
+    console: str = ""           # all that came over the serial line
+    seconds: float = 0
+    trouble: list = field(default_factory=list)     # why this run failed, whatever the status says
+
+    @property
+    def ok(self):
+        return self.status == 0 and not self.trouble
+
+    @property
+    def tail(self):
+        """The kernel's log since the command began; of a guest that did not live, the last there was."""
+        log = self.log.partition("] test starts\n")[2] or self.console
+        return "\n".join(log.splitlines()[-60:])
+
+
+def kernel(name):
+    """The directory of a fetched kernel."""
+    path = CACHE / "kernels" / name
+    if not path.is_dir():
+        raise BoardError(f"no kernel {name}: run tests/vm/fetch {name}")
+    return path
+
+
+def release(name):
+    return (kernel(name) / "release").read_text().strip()
+
+
+def run_tool(*command):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
+    if done.returncode:
+        raise BoardError(f"{' '.join(str(c) for c in command)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def device_tree(smp):
+    """QEMU's own device tree for this machine with the overlay merged in, kept in the build directory."""
+    result = BUILD / "vm" / f"board-{smp}.dtb"
+    newest = max(p.stat().st_mtime for p in (OVERLAY, Path(__file__)))
+    if result.exists() and result.stat().st_mtime > newest:
+        return result
+    result.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=result.parent) as tmp:
+        base, overlay, merged = (Path(tmp) / n for n in ("base.dtb", "evfio.dtbo", "board.dtb"))
+        run_tool("qemu-system-aarch64", "-M", f"{MACHINE},dumpdtb={base}", "-cpu", CPU,
+                 "-smp", smp, "-nodefaults", "-display", "none")
+        run_tool("fdtput", "-c", base, "/__symbols__")
+        for label, path in LABELS.items():
+            run_tool("fdtput", "-t", "s", base, "/__symbols__", label, path)
+        run_tool("dtc", "-q", "-@", "-I", "dts", "-O", "dtb", "-o", overlay, OVERLAY)
+        run_tool("fdtoverlay", "-i", base, "-o", merged, overlay)
+        merged.rename(result)
+    return result
+
+
+def cpio(entries):
+    """An initramfs (cpio "newc", see the kernel's early-userspace documentation) of (name, mode, data)."""
+    archive = bytearray()
+    for inode, (name, mode, data) in enumerate([*entries, ("TRAILER!!!", 0, b"")], 1):
+        fields = (inode, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0)
+        archive += b"070701" + b"".join(b"%08x" % f for f in fields) + name.encode() + b"\0"
+        archive += bytes(-len(archive) % 4) + data
+        archive += bytes(-len(archive) % 4)
+    return archive
+
+
+@functools.lru_cache(None)
+def stock_modules(name):
+    return {p.name.split(".ko")[0].replace("-", "_"): p
+            for p in (kernel(name) / "modules" / "kernel").rglob("*.ko*")}
+
+
+@functools.lru_cache(None)
+def needed_modules(name):
+    """Evfio's modules for that kernel, and before each the stock ones it needs: files in loading order."""
+    own = BUILD / "modules" / release(name)
+    files = []
+
+    def add(path):
+        if path in files:
+            return
+        for dependency in run_tool("/sbin/modinfo", "-F", "depends", path).strip().split(","):
+            mine = [own / f"{m}.ko" for m in MODULES if m.replace("-", "_") == dependency]
+            if dependency:
+                add(mine[0] if mine else stock_modules(name)[dependency.replace("-", "_")])
+        files.append(path)
+
+    for module in MODULES:
+        if not (own / f"{module}.ko").exists():
+            raise BoardError(f"no {module}.ko for {release(name)}: run make "
+                             f"modules KDIR={kernel(name)}/KDIR ARCH=arm64 "
+                             "CROSS_COMPILE=aarch64-linux-gnu-")
+        add(own / f"{module}.ko")
+    return files
+
+
+def initramfs(name, command, programs, modules, parameters, timeout, mode):
+    """All that the guest has: busybox, init, the modules, the programs, and our wishes in /vm."""
+    loads = []
+    contents = {
+        "init": (Path(__file__).with_name("init").read_bytes(), 0o755),
+        "bin/busybox": ((CACHE / "guest" / "bin" / "busybox").read_bytes(), 0o755),
+        "vm/command": (f"{command}\n".encode(), 0o644),
+        "vm/timeout": (f"{timeout}\n".encode(), 0o644),
+    }
+    if "shell" in mode:
+        contents["vm/shell"] = (b"", 0o644)
+    if "symbols" in mode:
+        contents["vm/symbols"] = ("".join(
+            f"{path.stem.replace('-', '_')} {path}\n" for path in modules if path.suffix == ".ko"
+        ).encode(), 0o644)
+    for path in modules:
+        data = path.read_bytes()
+        file = path.name
+        if file.endswith(".xz"):
+            data, file = lzma.decompress(data), file[:-3]
+        contents[f"lib/modules/{file}"] = (data, 0o644)
+        prefix = file.removesuffix(".ko") + "."
+        loads.append(" ".join([file] + [p.removeprefix(prefix) for p in parameters
+                                        if p.startswith(prefix)]))
+    for path in programs:
+        contents[f"bin/{path.name}"] = (path.read_bytes(), 0o755)
+    contents["vm/modules"] = ("".join(f"{line}\n" for line in loads).encode(), 0o644)
+    writes = []
+    for slot, _, bar, bits, address in FUNCTIONS:
+        config = ECAM + (slot << 15)
+        writes.append(f"{config + bar:#x} 32 {address:#x}\n")
+        if bits == 64:
+            writes.append(f"{config + bar + 4:#x} 32 {address >> 32:#x}\n")
+        writes.append(f"{config + PCI_COMMAND:#x} 16 {PCI_COMMAND_MEMORY_MASTER:#x}\n")
+    contents["vm/devmem"] = ("".join(writes).encode(), 0o644)
+
+    directories = {str(d) for file in contents for d in Path(file).parents if str(d) != "."}
+    directories |= {"proc", "sys", "dev", "tmp"}
+    return cpio([(d, 0o040755, b"") for d in sorted(directories)] +
+                [(file, 0o100000 | mode, data) for file, (data, mode) in contents.items()])
+
+
+def qemu(name, dtb, initrd, smp, memory, append, extra):
+    command = ["qemu-system-aarch64", "-M", MACHINE, "-cpu", CPU, "-smp", str(smp), "-m", memory,
+               "-nodefaults", "-display", "none", "-no-reboot", "-accel", "tcg,thread=multi",
+               "-kernel", str(kernel(name) / "vmlinuz"), "-dtb", str(dtb), "-initrd", str(initrd),
+               # An oops ends the guest, and its text is on the serial line. /dev/mem and the
+               # registers of bound devices stay open to the tests.
+               "-append", "console=ttyAMA0 quiet loglevel=1 log_buf_len=1M oops=panic panic=-1 "
+               f"iomem=relaxed {append}",
+               "-object", "memory-backend-ram,id=reset,size=1M,share=on"]
+    for slot, device, *_ in FUNCTIONS:
+        command += ["-device", f"{device},addr={slot:02x}.0"]
+    return command + list(extra)
+
+
+def run(name, command="", programs=(), modules=True, parameters=(), smp=2, memory="512M", append="",
+        timeout=60, extra=(), mode=(), echo=False):
+    """Boot kernel NAME, run the shell COMMAND in the guest, and return a Result.
+
+    programs: host files to put into /bin (evfio and the examples are always there when built)
+    parameters: of modules, as on a kernel command line: "vfio.removal_grace_ms=200"
+    append: more kernel command line;  extra: more QEMU arguments
+    timeout: seconds that the command may take
+    mode: "shell" gives an interactive guest on this terminal instead, "symbols" prints what gdb needs
+    echo: pass the guest's output on to stdout as it comes
+    """
+    result = Result(name)
+    started = time.monotonic()
+    files = [*PROGRAMS.glob("*"), *map(Path, programs)]
+    known = [m.removesuffix(".ko") for m in MODULES]
+    for parameter in parameters:
+        if parameter.split(".")[0] not in known:
+            raise BoardError(f"{parameter}: not a parameter of {', '.join(known)}")
+    (BUILD / "vm").mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=BUILD / "vm", suffix=".cpio") as initrd:
+        initrd.write(initramfs(name, command, files, needed_modules(name) if modules else (),
+                               parameters, timeout, mode))
+        initrd.flush()
+        guest = qemu(name, device_tree(smp), initrd.name, smp, memory, append, extra)
+        if "shell" in mode:
+            result.status = subprocess.run([*guest, "-serial", "mon:stdio"]).returncode
+            return result
+        watch(result, [*guest, "-serial", "stdio"], timeout + 30, echo)
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def watch(result, guest, timeout, echo):
+    """Follow the guest's serial line to its end and fill in the result."""
+    console = []
+    section = "boot"
+    parts = {"boot": [], "start": [], "exit": [], "end": []}
+    limit = time.monotonic() + timeout
+    with subprocess.Popen(guest, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        killer = threading.Timer(timeout, process.kill)
+        killer.start()
+        for raw in process.stdout:
+            line = raw.decode(errors="replace").rstrip("\r\n")
+            console.append(line)
+            mark = re.match(r"@vm (start|exit|end) ?(\d*)$", line)
+            if mark:
+                section = mark[1]
+                if section == "exit":
+                    result.status = int(mark[2])
+                continue
+            parts[section].append(line)
+            if echo and section == "start":
+                print(line, flush=True)
+        killer.cancel()
+    result.console = "\n".join(console)
+    result.output = "\n".join(parts["start"])
+    result.log = "\n".join(parts["exit"])
+    if time.monotonic() > limit:
+        result.trouble.append(f"the guest did not end within {timeout} s")
+    elif result.status is None:
+        result.trouble.append("the guest ended before the command did")
+    elif section != "end":
+        result.trouble.append("the guest died after the command")
+    elif result.status == 128 + 9:
+        result.trouble.append("the command was killed, perhaps at its time limit")
+    result.trouble += [line for line in parts["boot"] if line.startswith("Bail out!")]
+    result.trouble += [line for line in console if TROUBLE.search(line)][:10]

@@ -1,0 +1,82 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The evfio command and the example, as a user has them.
+
+count=0
+bad=0
+
+# has TEXT NAME COMMAND...: the command succeeds and prints the text
+has() {
+	text=$1
+	name=$2
+	shift 2
+	count=$((count + 1))
+	if "$@" >/tmp/out 2>&1 && grep -qF -- "$text" /tmp/out; then
+		echo "ok $count - $name"
+	else
+		echo "not ok $count - $name"
+		sed 's/^/# /' /tmp/out
+		bad=1
+	fi
+}
+
+# refuses TEXT NAME COMMAND...: the command fails and prints the text
+refuses() {
+	text=$1
+	name=$2
+	shift 2
+	count=$((count + 1))
+	if ! "$@" >/tmp/out 2>&1 && grep -qF -- "$text" /tmp/out; then
+		echo "ok $count - $name"
+	else
+		echo "not ok $count - $name"
+		sed 's/^/# /' /tmp/out
+		bad=1
+	fi
+}
+
+has '10000000.edu' 'list shows a device without a driver' evfio list
+has 'rtc-pl031' 'and one with its host driver' evfio list
+refuses 'run `evfio bind 10000000.edu`' 'the example says what is missing' edu
+has 'bound to vfio-platform, group' 'bind by device-tree path' evfio bind /edu-bus/edu@10000000
+has 'bound to vfio-platform, group' 'bind it again' evfio bind 10000000.edu
+has 'bound to vfio-amba, group' 'bind an AMBA device' evfio bind 9010000.pl031
+has 'ready' 'list shows them ready' evfio list
+for text in 'region       0 "regs": 1 MiB read write mmap' \
+	'interrupt    0 "done": eventfd maskable automasked' \
+	'coherent     yes' 'state        ready' 'reset        no' 'compatible   qemu,edu' \
+	'device tree  /edu-bus/edu@10000000' 'iommu pages  4 KiB 2 MiB 1 GiB' \
+	'iova range   0x0 - 0x7ffffff' 'mappings     65535'; do
+	has "$text" "info: $text" evfio info 10000000.edu
+done
+has '"last": "0x7ffffff"' 'info --json' evfio info --json 10000000.edu
+has 'driver       vfio-amba' 'info of an AMBA device' evfio info 9010000.pl031
+has '10! = 3628800' 'the example runs: interrupt' edu
+has 'all 4080 bytes are equal' 'DMA' edu
+has 'memory untouched' 'rogue DMA' edu
+has 'pinned for DMA: 0 kB' 'nothing stays pinned' edu
+# Without the log's limit on how often a message may come.
+sleep 6
+has 'stream 0x10, IOVA 0x1' 'the fault, in the log of 6.1 and 6.12' edu
+
+sh -c 'exec sleep 100 3<>/dev/vfio/"$0"' "$(basename "$(readlink \
+	/sys/bus/platform/devices/10000000.edu/iommu_group)")" &
+holder=$!
+sleep 1
+refuses "in use by pid $holder (sleep)" 'a group in use: by whom' edu
+has "in use by pid $holder (sleep)" 'info says so too' evfio info 10000000.edu
+kill $holder
+
+has 'bound to vfio-platform, group' 'bind several' evfio bind 10200000.edu 10300000.edu
+has 'coherent     no' 'a device that is not cache-coherent' evfio info 10300000.edu
+has 'all 4080 bytes are equal' 'the example runs on it' edu 10300000.edu
+has 'given back to rtc-pl031' 'unbind gives the device to its host driver' \
+	evfio unbind 9010000.pl031
+has 'given back to no driver' 'or to none' evfio unbind 10000000.edu
+refuses 'not bound to VFIO' 'once' evfio unbind 10000000.edu
+refuses 'no device 1.edu' 'a device that is not there' evfio bind 1.edu
+refuses 'no IOMMU group: no IOMMU serves it' 'a device without an IOMMU' evfio bind 9030000.pl061
+
+echo "1..$count"
+exit $bad

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every program of tests/abi, and every script of tests/vm/guest, in a guest of its own on each kernel.
+
+A line in a comment of the source says how its guest is to be; several give several runs:
+
+	/* vm: smp=1 memory=1G timeout=120 cmdline="iommu.passthrough=1" args="..." */
+	 * vm: params="vfio.removal_grace_ms=200" kernels="6.12"
+
+Without one it is run once, on the board as it is. The kernels are those in $KERNELS; $T picks programs.
+"""
+
+import os
+import re
+import shlex
+
+import pytest
+
+import board
+import tap
+
+KERNELS = os.environ.get("KERNELS", "6.1 6.12").split()
+ONLY = os.environ.get("T", "").split()
+OPTION_LINE = re.compile(r"^\s*(?:/\*|\*|#)\s*vm:\s*(.*?)\s*(?:\*/)?\s*$", re.MULTILINE)
+OPTIONS = {"smp", "memory", "timeout", "cmdline", "params", "args", "kernels"}
+
+
+def sources():
+    for source in sorted((board.ROOT / "tests" / "abi").glob("*.c")):
+        if not source.name.startswith("lib"):
+            yield source, board.TESTS / source.stem, source.stem
+    for source in sorted((board.ROOT / "tests" / "vm" / "guest").glob("*.sh")):
+        yield source, source, f"sh /bin/{source.name}"
+
+
+def option_lines(source):
+    """The source's vm: lines, each as a dictionary."""
+    for line in OPTION_LINE.findall(source.read_text()) or [""]:
+        options = dict(word.split("=", 1) for word in shlex.split(line))
+        if unknown := options.keys() - OPTIONS:
+            raise ValueError(f"{source}: unknown vm: option {', '.join(sorted(unknown))}")
+        yield options
+
+
+def job(kernel, program, command, options):
+    """A job for conftest: boot, run, count."""
+    def do():
+        result = board.run(
+            kernel, f"{command} {options.get('args', '')}", [program],
+            parameters=options.get("params", "").split(), append=options.get("cmdline", ""),
+            smp=int(options.get("smp", 2)), memory=options.get("memory", "512M"),
+            timeout=int(options.get("timeout", 60)))
+        if result.trouble:
+            tally = tap.parse(result.output)
+            tally.failed = [*(f for f in tally.failed if f != "no test was run"),
+                            *(f"the guest: {line}" for line in result.trouble)]
+        else:
+            tally = tap.parse(result.output, result.status)
+        return tally, f"--- output\n{result.output}\n--- kernel log\n{result.tail}"
+    return do
+
+
+def runs():
+    if unknown := set(ONLY) - {source.stem for source, *_ in sources()}:
+        raise ValueError(f"no such program: {', '.join(sorted(unknown))}")
+    for source, program, command in sources():
+        if ONLY and source.stem not in ONLY:
+            continue
+        for number, options in enumerate(option_lines(source), 1):
+            for kernel in KERNELS:
+                if kernel not in options.get("kernels", kernel).split():
+                    continue
+                name = f"{kernel}-{source.stem}" + (f"-{number}" if number > 1 else "")
+                yield pytest.param(job(kernel, program, command, options), id=name)
+
+
+@pytest.mark.parametrize("job", runs())
+def test_guest(job, count):
+    count(job)
