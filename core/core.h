@@ -143,6 +143,7 @@ int evfio_region_mmap(struct evfio_device *vdev, struct vm_area_struct *vma);
 /* irq.c */
 
 long evfio_irq_set(struct evfio_device *vdev, const struct vfio_irq_set *set, void __user *data);
+void evfio_irq_drain(struct evfio_device *vdev);
 void evfio_irq_teardown(struct evfio_device *vdev);
 void evfio_irq_free(struct evfio_device *vdev);
 

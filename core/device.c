@@ -85,6 +85,8 @@ static int device_open(struct evfio_device *vdev)
 	ret = vdev->ops->open(vdev);
 	if (ret)
 		evfio_regions_release(vdev);
+	else
+		evfio_irq_drain(vdev);
 	return ret;
 }
 

@@ -54,6 +54,26 @@ void evfio_irq_free(struct evfio_device *vdev)
 	kfree(vdev->irqs);
 }
 
+/**
+ * evfio_irq_drain() - forget edges that came while nobody had the lines
+ * @vdev: the device, being opened
+ *
+ * The interrupt controller keeps an edge until somebody asks for the line. What the last user's
+ * device did is not for the next user to hear. Not every controller can forget; so be it.
+ */
+void evfio_irq_drain(struct evfio_device *vdev)
+{
+	struct evfio_line *line;
+	u32 i, j;
+
+	for (i = 0; i < vdev->num_irqs; i++)
+		for (j = 0; j < vdev->irqs[i].count; j++) {
+			line = &vdev->irqs[i].lines[j];
+			if (!line->automask)
+				irq_set_irqchip_state(line->hwirq, IRQCHIP_STATE_PENDING, false);
+		}
+}
+
 static void line_mask(struct evfio_line *line)
 {
 	unsigned long flags;
