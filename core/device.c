@@ -271,7 +271,7 @@ static int device_mmap(struct file *file, struct vm_area_struct *vma)
 static __poll_t device_poll(struct file *file, poll_table *wait)
 {
 	struct evfio_device *vdev = file->private_data;
-	__poll_t events = 0;
+	__poll_t events = DEFAULT_POLLMASK;	/* as of a file without poll() */
 
 	poll_wait(file, &vdev->wait, wait);
 	if (READ_ONCE(vdev->leaving))

@@ -57,7 +57,8 @@ static int pin_pages(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 	while (left) {
 		n = pin_user_pages_fast(vaddr, min(left, batch), flags, pages);
 		if (n <= 0) {
-			ret = n ?: -EFAULT;
+			/* GUP-fast has a word of its own for the very last page. */
+			ret = n && n != -EOVERFLOW ? n : -EFAULT;
 			break;
 		}
 		for (i = 0; i < n; i++) {
