@@ -31,14 +31,10 @@ $(BUILD)/tests/%: tests/abi/%.c $(abi-libs) $(wildcard tests/abi/*.h include/uap
 # Everything a guest runs on and with, for the kernels named: $(call guest-build,KERNEL...)
 define guest-build
 @tests/vm/setup
-@tests/vm/fetch guest $(1)
+@tests/vm/fetch guest
 @set -e; for kernel in $(1); do \
 	echo "  MODULES $$kernel"; \
-	case $$kernel in \
-	7.2) tests/vm/chroot-build ;; \
-	*) $(MAKE) -s --no-print-directory modules ARCH=arm64 CROSS_COMPILE=$(CROSS) \
-		KDIR=$(EVFIO_CACHE)/kernels/$$kernel/KDIR ;; \
-	esac; \
+	MAKE="$(MAKE)" CROSS="$(CROSS)" tests/vm/modules $$kernel; \
 done
 @echo "  USER    $(patsubst %-,%,$(CROSS))"
 @$(MAKE) -s --no-print-directory user CROSS_COMPILE=$(CROSS) STATIC=1 \
@@ -74,3 +70,5 @@ lint:
 lint-7.2:
 	@tests/vm/setup
 	@LINT_KERNELS=7.2 tests/lint modules
+
+include tests/kernel/kernel.mk

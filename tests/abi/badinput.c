@@ -496,7 +496,7 @@ int main(int argc, char **argv)
 	struct state s;
 	struct dev d;
 
-	tap_start(argc, argv, 110);
+	tap_start(argc, argv);
 	page = (size_t)sysconf(_SC_PAGESIZE);
 	hole = (uint8_t *)mem_new(2 * page) + page;
 	/* Not unmapped: the next mapping would take its place. */

@@ -581,7 +581,7 @@ int main(int argc, char **argv)
 	long pinned;
 	struct dev d;
 
-	tap_start(argc, argv, 110);
+	tap_start(argc, argv);
 	page = (size_t)sysconf(_SC_PAGESIZE);
 	pinned = pages_pinned();
 	dev_open(&d, EDU0);

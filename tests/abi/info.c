@@ -255,7 +255,7 @@ int main(int argc, char **argv)
 	const uint32_t level = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE |
 			       VFIO_IRQ_INFO_AUTOMASKED;
 
-	tap_start(argc, argv, 110);
+	tap_start(argc, argv);
 	modules();
 	empty_container();
 	group();

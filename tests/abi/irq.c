@@ -323,13 +323,29 @@ static void edge(void)
 	edu_raise(&d, 1);
 	is(efd_take(efd, QUIET), 0, "edge: nothing comes any more");
 	edu_ack(&d);
+	is(irq_trigger(d.fd, 0, efd), 0, "edge: a trigger again");
+	is(efd_take(efd, SOON), 1, "edge: what came meanwhile arrives now");
+	is(irq_trigger(d.fd, 0, -1), 0, "edge: taken away again");
+
+	edu_raise(&d, 1);
+	edu_ack(&d);
+	dev_close(&d);
+	dev_open(&d, EDU1);
+	is(irq_trigger(d.fd, 0, efd), 0, "edge: closed and opened again, a trigger");
+	if (!tap_kernel)
+		is(efd_take(efd, QUIET), 0, "edge: what came for the last user does not arrive");
+	else
+		tap_note("the last user's edge: %d", (int)efd_take(efd, QUIET));
+	edu_raise(&d, 1);
+	is(efd_take(efd, SOON), 1, "edge: the next one does");
+	edu_ack(&d);
 	dev_close(&d);
 	close(efd);
 }
 
 int main(int argc, char **argv)
 {
-	tap_start(argc, argv, 110);
+	tap_start(argc, argv);
 	level();
 	edge();
 	return tap_done();

@@ -141,7 +141,7 @@ int main(int argc, char **argv)
 	long pinned, started = now_ms();
 	struct memory before = { 0 }, after;
 
-	tap_start(argc, argv, 170);
+	tap_start(argc, argv);
 	page = (size_t)sysconf(_SC_PAGESIZE);
 	for (int i = 0; i < NAMES; i++)
 		board_take(names[i]);

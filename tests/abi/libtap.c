@@ -3,7 +3,6 @@
  * libtap - see libtap.h
  */
 #define _GNU_SOURCE
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,18 +18,7 @@ static int checks;
 static int failures;
 static pid_t owner;
 
-static void watchdog(int sig)
-{
-	static const char why[] = "Bail out! the watchdog ran out\n";
-
-	(void)sig;
-	/* Nothing more can be done about a failed write while dying. */
-	if (write(STDOUT_FILENO, why, sizeof(why) - 1) < 0)
-		_exit(3);
-	_exit(2);
-}
-
-void tap_start(int argc, char **argv, unsigned int seconds)
+void tap_start(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--kernel")) {
@@ -42,8 +30,6 @@ void tap_start(int argc, char **argv, unsigned int seconds)
 	/* Line by line, so that a child never inherits half a line. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	owner = getpid();
-	signal(SIGALRM, watchdog);
-	alarm(seconds);
 }
 
 int tap_done(void)

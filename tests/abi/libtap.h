@@ -4,7 +4,7 @@
  *
  * A program calls tap_start(), makes its checks with ok() and is(), and ends with
  * `return tap_done();`. Only the process that called tap_start() may check: a child reports to it
- * by its exit status or through memory. A watchdog ends a program that hangs.
+ * by its exit status or through memory.
  */
 #ifndef LIBTAP_H
 #define LIBTAP_H
@@ -17,8 +17,8 @@
  */
 extern bool tap_kernel;
 
-/* Begin; @seconds is how long the program may take before the watchdog bails out. */
-void tap_start(int argc, char **argv, unsigned int seconds);
+/* Begin. How long a program may take is the harness's business. */
+void tap_start(int argc, char **argv);
 
 /* Print the plan; 0 when every check passed, else 1: the program's exit status. */
 int tap_done(void);

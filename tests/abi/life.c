@@ -442,7 +442,7 @@ static void modules(void)
 
 int main(int argc, char **argv)
 {
-	tap_start(argc, argv, 110);
+	tap_start(argc, argv);
 	page = (size_t)sysconf(_SC_PAGESIZE);
 	exclusive();
 	orders();

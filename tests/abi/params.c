@@ -78,7 +78,7 @@ static void disable_hugepages(void)
 
 int main(int argc, char **argv)
 {
-	tap_start(argc, argv, 110);
+	tap_start(argc, argv);
 	page = (size_t)sysconf(_SC_PAGESIZE);
 	if (tap_kernel) {
 		tap_skip("the kernel's parameters are others");

@@ -135,7 +135,7 @@ int main(int argc, char **argv)
 	const char *asked;
 	struct dev d;
 
-	tap_start(argc, argv, 110);
+	tap_start(argc, argv);
 	page = (size_t)sysconf(_SC_PAGESIZE);
 	board_take(EDU0);
 	tap_note("the group's default domain: %s", file_read(board_path(EDU0, "iommu_group/type")));

@@ -189,7 +189,7 @@ int main(int argc, char **argv)
 {
 	int mem;
 
-	tap_start(argc, argv, 110);
+	tap_start(argc, argv);
 	if (tap_kernel) {
 		tap_skip("the kernel's vfio-platform knows neither clocks nor reset lines");
 		return tap_done();

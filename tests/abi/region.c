@@ -180,7 +180,7 @@ int main(int argc, char **argv)
 {
 	struct dev d;
 
-	tap_start(argc, argv, 110);
+	tap_start(argc, argv);
 	dev_open(&d, EDU0);
 	by_pread(&d);
 	long_access(&d);

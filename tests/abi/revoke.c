@@ -126,7 +126,7 @@ static void dead(struct dev *d, const char *when)
 
 static void taken_away(void)
 {
-	const int ms = 400;
+	const int ms = 2000;
 	uint8_t *mem = mem_new(2 * page);
 	long start, pinned = pages_pinned();
 	struct unbinder u;
@@ -481,7 +481,7 @@ static void under_load(void)
 
 int main(int argc, char **argv)
 {
-	tap_start(argc, argv, 230);
+	tap_start(argc, argv);
 	page = (size_t)sysconf(_SC_PAGESIZE);
 	if (tap_kernel) {
 		tap_skip("the kernel waits for the user for ever");

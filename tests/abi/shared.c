@@ -29,7 +29,7 @@ int main(int argc, char **argv)
 	struct dev first, second;
 	int a, b;
 
-	tap_start(argc, argv, 60);
+	tap_start(argc, argv);
 	dev_open(&first, EDU2);
 	dev_open_in(&second, EDU3, first.container);
 	a = efd_new(0);

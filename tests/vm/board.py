@@ -5,6 +5,7 @@ run() boots a stock Debian kernel on it with evfio's modules, runs one command a
 See dts/qemu-virt/evfio.dtso for what the board looks like and why, init for the guest's side.
 """
 
+import base64
 import functools
 import lzma
 import os
@@ -27,6 +28,13 @@ OVERLAY = ROOT / "dts" / "qemu-virt" / "evfio.dtso"
 # A numbered machine type, so that every QEMU makes the same board.
 MACHINE = "virt-7.2,iommu=smmuv3,gic-version=3"
 CPU = "cortex-a57"
+
+# What some kernels need otherwise: a CPU that has pages of 16 KiB; for all that the sanitized kernel
+# checks, time, memory, and something to run after the command.
+CPUS = {"7.2-16k": "neoverse-n1"}
+SANITIZED = "6.12-sanitize"
+SANITIZED_SLOWER, SANITIZED_MEMORY = 5, "1G"
+SANITIZED_AFTER = 120       # seconds
 
 # Labels for the nodes of QEMU's own device tree that the overlay refers to.
 LABELS = {
@@ -53,9 +61,9 @@ MODULES = ["vfio", "vfio_iommu_type1", "vfio-platform"]
 
 # What a healthy kernel never says: looked for in lines that bear a kernel time stamp.
 TROUBLE = re.compile(
-    r"^\[ *\d+\.\d+\].*(\b(BUG|WARNING|Oops|UBSAN|KASAN)\b|Unable to handle|Kernel panic"
+    r"^\[ *\d+\.\d+\].*(\b(BUG|WARNING|Oops|UBSAN|KASAN|ODEBUG)\b|Unable to handle|Kernel panic"
     r"|Internal error|Call trace:|rcu: .*(stall|self-detected)|blocked for more than|soft lockup"
-    r"|refcount_t:|nobody cared|scheduling while atomic|[Bb]ad page)")
+    r"|INFO: (lockdep|possible|trying)|DMA-API: .*(error|driver|device)|refcount_t:|nobody cared|scheduling while atomic|[Bb]ad page)")
 
 
 class BoardError(Exception):
@@ -71,6 +79,7 @@ class Result:
     log: str = ""               # the kernel's
     console: str = ""           # all that came over the serial line
     seconds: float = 0
+    data: bytes = b""           # an archive (tar.gz) of what gcov counted, from the sanitized kernel
     trouble: list = field(default_factory=list)     # why this run failed, whatever the status says
 
     @property
@@ -103,16 +112,16 @@ def run_tool(*command):
     return done.stdout
 
 
-def device_tree(smp):
+def device_tree(cpu, smp):
     """QEMU's own device tree for this machine with the overlay merged in, kept in the build directory."""
-    result = BUILD / "vm" / f"board-{smp}.dtb"
+    result = BUILD / "vm" / f"board-{cpu}-{smp}.dtb"
     newest = max(p.stat().st_mtime for p in (OVERLAY, Path(__file__)))
     if result.exists() and result.stat().st_mtime > newest:
         return result
     result.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=result.parent) as tmp:
         base, overlay, merged = (Path(tmp) / n for n in ("base.dtb", "evfio.dtbo", "board.dtb"))
-        run_tool("qemu-system-aarch64", "-M", f"{MACHINE},dumpdtb={base}", "-cpu", CPU,
+        run_tool("qemu-system-aarch64", "-M", f"{MACHINE},dumpdtb={base}", "-cpu", cpu,
                  "-smp", smp, "-nodefaults", "-display", "none")
         run_tool("fdtput", "-c", base, "/__symbols__")
         for label, path in LABELS.items():
@@ -179,6 +188,8 @@ def initramfs(name, command, programs, modules, parameters, timeout, mode):
         contents["vm/symbols"] = ("".join(
             f"{path.stem.replace('-', '_')} {path}\n" for path in modules if path.suffix == ".ko"
         ).encode(), 0o644)
+    if name == SANITIZED:
+        contents["vm/after"] = ((ROOT / "tests" / "kernel" / "after").read_bytes(), 0o644)
     for path in modules:
         data = path.read_bytes()
         file = path.name
@@ -207,7 +218,7 @@ def initramfs(name, command, programs, modules, parameters, timeout, mode):
 
 
 def qemu(name, dtb, initrd, smp, memory, append, extra):
-    command = ["qemu-system-aarch64", "-M", MACHINE, "-cpu", CPU, "-smp", str(smp), "-m", memory,
+    command = ["qemu-system-aarch64", "-M", MACHINE, "-cpu", CPUS.get(name, CPU), "-smp", str(smp), "-m", memory,
                "-nodefaults", "-display", "none", "-no-reboot", "-accel", "tcg,thread=multi",
                "-kernel", str(kernel(name) / "vmlinuz"), "-dtb", str(dtb), "-initrd", str(initrd),
                # An oops ends the guest, and its text is on the serial line. /dev/mem and the
@@ -238,25 +249,34 @@ def run(name, command="", programs=(), modules=True, parameters=(), smp=2, memor
     for parameter in parameters:
         if parameter.split(".")[0] not in known:
             raise BoardError(f"{parameter}: not a parameter of {', '.join(known)}")
+    limit = timeout + 30
+    if name == SANITIZED:
+        timeout *= SANITIZED_SLOWER
+        memory = max(memory, SANITIZED_MEMORY, key=megabytes)
+        limit = timeout + 60 + SANITIZED_AFTER
     (BUILD / "vm").mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=BUILD / "vm", suffix=".cpio") as initrd:
         initrd.write(initramfs(name, command, files, needed_modules(name) if modules else (),
                                parameters, timeout, mode))
         initrd.flush()
-        guest = qemu(name, device_tree(smp), initrd.name, smp, memory, append, extra)
+        guest = qemu(name, device_tree(CPUS.get(name, CPU), smp), initrd.name, smp, memory, append, extra)
         if "shell" in mode:
             result.status = subprocess.run([*guest, "-serial", "mon:stdio"]).returncode
             return result
-        watch(result, [*guest, "-serial", "stdio"], timeout + 30, echo)
+        watch(result, [*guest, "-serial", "stdio"], limit, echo)
     result.seconds = time.monotonic() - started
     return result
+
+
+def megabytes(size):
+    return int(size[:-1]) * {"M": 1, "G": 1024}[size[-1]]
 
 
 def watch(result, guest, timeout, echo):
     """Follow the guest's serial line to its end and fill in the result."""
     console = []
     section = "boot"
-    parts = {"boot": [], "start": [], "exit": [], "end": []}
+    parts = {"boot": [], "start": [], "exit": [], "data": [], "log": [], "end": []}
     limit = time.monotonic() + timeout
     with subprocess.Popen(guest, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as process:
@@ -264,8 +284,9 @@ def watch(result, guest, timeout, echo):
         killer.start()
         for raw in process.stdout:
             line = raw.decode(errors="replace").rstrip("\r\n")
-            console.append(line)
-            mark = re.match(r"@vm (start|exit|end) ?(\d*)$", line)
+            mark = re.match(r"@vm (start|exit|data|log|end) ?(\d*)$", line)
+            if section != "data":
+                console.append(line)
             if mark:
                 section = mark[1]
                 if section == "exit":
@@ -277,7 +298,8 @@ def watch(result, guest, timeout, echo):
         killer.cancel()
     result.console = "\n".join(console)
     result.output = "\n".join(parts["start"])
-    result.log = "\n".join(parts["exit"])
+    result.log = "\n".join(parts["exit"] + parts["log"])
+    result.data = base64.b64decode("".join(parts["data"]))
     if time.monotonic() > limit:
         result.trouble.append(f"the guest did not end within {timeout} s")
     elif result.status is None:
@@ -287,4 +309,5 @@ def watch(result, guest, timeout, echo):
     elif result.status == 128 + 9:
         result.trouble.append("the command was killed, perhaps at its time limit")
     result.trouble += [line for line in parts["boot"] if line.startswith("Bail out!")]
-    result.trouble += [line for line in console if TROUBLE.search(line)][:10]
+    result.trouble += [line.removeprefix("@vm trouble ") for line in console
+                       if line.startswith("@vm trouble ") or TROUBLE.search(line)][:20]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs the tests two at a time, counts their TAP points, and closes with one line of totals.
+"""Runs the tests two at a time, counts their TAP points, and closes with a table and one line of totals.
 
 A pytest item is one run of something that prints TAP: a program in a guest, or a check on the host. Its
 function returns nothing; it calls the "count" fixture with a job, which is a callable giving a
-tap.Tally and some text to show when a point failed.
+tap.Tally and some text to show when a point failed. Its attribute "suite" is its row in the table.
 """
 
 import concurrent.futures
@@ -19,6 +19,7 @@ import tap
 TWO = 2     # guests at a time: as many as a small machine has processors
 
 passed, failed, skipped = [], [], []
+rows = {}   # (kernel, suite): passed, failed, skipped, seconds
 
 
 def timed(job):
@@ -57,6 +58,10 @@ def count(request, pool):
         passed.extend(tally.passed)
         failed.extend(tally.failed)
         skipped.extend(tally.skipped)
+        row = rows.setdefault(getattr(job, "suite", ("host", "")), [0, 0, 0, 0])
+        for column, value in enumerate((len(tally.passed), len(tally.failed),
+                                        len(tally.skipped), seconds)):
+            row[column] += value
         request.node.user_properties.append(("word", f"{tally} ({seconds:.1f} s)"))
         if tally.failed:
             points = "\n".join(f"not ok - {point}" for point in tally.failed)
@@ -82,6 +87,10 @@ def pytest_report_teststatus(report):
 
 
 def pytest_unconfigure(config):
+    if rows:
+        print(f"\n{'kernel':14} {'suite':6} {'passed':>7} {'failed':>7} {'skipped':>7} {'time':>8}")
+        for (kernel, suite), (good, bad, none, seconds) in rows.items():
+            print(f"{kernel:14} {suite:6} {good:7} {bad:7} {none:7} {seconds:6.0f} s")
     if passed or failed or skipped:
         extra = f", {len(skipped)} skipped" if skipped else ""
         print(f"{len(passed)} passed, {len(failed)} failed{extra}", flush=True)

@@ -20,6 +20,7 @@ import tap
 
 KERNELS = os.environ.get("KERNELS", "6.1 6.12").split()
 ONLY = os.environ.get("T", "").split()
+GCOV = board.BUILD / "coverage" / "guests"     # what tests/kernel/coverage reads
 OPTION_LINE = re.compile(r"^\s*(?:/\*|\*|#)\s*vm:\s*(.*?)\s*(?:\*/)?\s*$", re.MULTILINE)
 OPTIONS = {"smp", "memory", "timeout", "cmdline", "params", "args", "kernels"}
 
@@ -41,7 +42,7 @@ def option_lines(source):
         yield options
 
 
-def job(kernel, program, command, options):
+def job(kernel, program, command, options, name):
     """A job for conftest: boot, run, count."""
     def do():
         result = board.run(
@@ -49,6 +50,9 @@ def job(kernel, program, command, options):
             parameters=options.get("params", "").split(), append=options.get("cmdline", ""),
             smp=int(options.get("smp", 2)), memory=options.get("memory", "512M"),
             timeout=int(options.get("timeout", 60)))
+        if result.data:
+            GCOV.mkdir(parents=True, exist_ok=True)
+            (GCOV / f"{name}.tar.gz").write_bytes(result.data)
         if result.trouble:
             tally = tap.parse(result.output)
             tally.failed = [*(f for f in tally.failed if f != "no test was run"),
@@ -56,6 +60,7 @@ def job(kernel, program, command, options):
         else:
             tally = tap.parse(result.output, result.status)
         return tally, f"--- output\n{result.output}\n--- kernel log\n{result.tail}"
+    do.suite = kernel, "abi" if program.parent == board.TESTS else "tools"
     return do
 
 
@@ -70,7 +75,7 @@ def runs():
                 if kernel not in options.get("kernels", kernel).split():
                     continue
                 name = f"{kernel}-{source.stem}" + (f"-{number}" if number > 1 else "")
-                yield pytest.param(job(kernel, program, command, options), id=name)
+                yield pytest.param(job(kernel, program, command, options, name), id=name)
 
 
 @pytest.mark.parametrize("job", runs())

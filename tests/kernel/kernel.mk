@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The sanitized kernel; included by tests/tests.mk.
+#
+#	make check-sanitize	the guest tests on it: fails on any report, leak or pin as well; T="NAME..." some of them
+#	make coverage		the same, then what of the modules has run: build/coverage/index.html
+#	make sanitize-kernel	only build it: some minutes, once
+
+SANITIZED := 6.12-sanitize
+
+.PHONY: check-sanitize coverage sanitize-kernel
+sanitize-kernel:
+	@tests/vm/setup
+	@tests/kernel/build
+
+check-sanitize:
+	$(call guest-build,$(SANITIZED))
+	@rm -rf $(BUILD)/coverage/guests
+	@$(MAKE) -s --no-print-directory tests
+	@KERNELS=$(SANITIZED) T="$(T)" PYTHONDONTWRITEBYTECODE=1 \
+		/usr/bin/python3 -m pytest -p no:cacheprovider -v --no-header -rN tests/vm/test_guest.py
+
+# A report also of a run that failed; but then make fails.
+coverage:
+	@status=0; $(MAKE) -s --no-print-directory check-sanitize || status=$$?; \
+		tests/kernel/coverage $(SANITIZED) && exit $$status
