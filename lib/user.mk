@@ -14,7 +14,7 @@ USER_SOVERSION := 0
 PKG_CONFIG ?= pkg-config
 
 # One directory for each machine, so that a native and a cross build do not meet.
-UOUT := $(BUILD)/user/$(shell $(CC) -dumpmachine)
+UOUT := $(BUILD)/user/$(shell $(CC) -dumpmachine 2>/dev/null)
 
 # The evfio command alone needs json-c. Asked for where it is used: the modules build without.
 JSON_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags json-c 2>/dev/null || echo -I/usr/include/json-c)
