@@ -66,7 +66,7 @@ struct evfio_irqfd {
  * @masked: held back, by the user or by the handler (automask); kept across a change of trigger
  * @requested: the interrupt is ours, that is, @trigger is set; under evfio_device::irq_lock
  * @automask: level interrupt: the handler masks it, the user unmasks it
- * @trigger: signalled when the line fires; changes only while the interrupt is not requested
+ * @trigger: signalled when the line fires; changes only while the handler cannot run
  * @mask, @unmask: eventfds that do what their name says
  */
 struct evfio_line {

@@ -153,20 +153,19 @@ static int line_trigger(struct evfio_device *vdev, struct evfio_line *line, s32 
 	ctx = eventfd_ctx_fdget(fd);
 	if (IS_ERR(ctx))
 		return PTR_ERR(ctx);
+	if (line->trigger) {
+		disable_irq(line->hwirq);	/* waits for the handler */
+		swap(line->trigger, ctx);
+		enable_irq(line->hwirq);
+		eventfd_ctx_put(ctx);
+		return 0;
+	}
 	name = kasprintf(GFP_KERNEL_ACCOUNT, "vfio-irq[%d](%s)", line->hwirq, dev_name(vdev->dev));
 	if (!name) {
 		eventfd_ctx_put(ctx);
 		return -ENOMEM;
 	}
-	line_release(line);
 	line->trigger = ctx;
-	/*
-	 * Mask at once when the handler says so, not when the line, which is still up, comes a
-	 * second time: that costs an exception, and if the user is quicker it is a false event.
-	 * Freeing the interrupt clears the flag.
-	 */
-	if (line->automask)
-		irq_set_status_flags(line->hwirq, IRQ_DISABLE_UNLAZY);
 	/* Requested disabled, and enabled as one step with the flag, whatever the irqfds do. */
 	ret = request_irq(line->hwirq, line_fire, IRQF_NO_AUTOEN, name, line);
 	if (ret) {
@@ -178,6 +177,13 @@ static int line_trigger(struct evfio_device *vdev, struct evfio_line *line, s32 
 		kfree(name);
 		return ret;
 	}
+	/*
+	 * Mask at once when the handler says so, not when the line, which is still up, comes a
+	 * second time: that costs an exception, and if the user is quicker it is a false event.
+	 * Freeing the interrupt clears the flag.
+	 */
+	if (line->automask)
+		irq_set_status_flags(line->hwirq, IRQ_DISABLE_UNLAZY);
 	spin_lock_irq(&line->lock);
 	line->requested = true;
 	if (!line->masked)
@@ -389,27 +395,25 @@ long evfio_irq_set(struct evfio_device *vdev, const struct vfio_irq_set *set, vo
 		return -EINVAL;
 	if (size && (set->argsz - offsetofend(struct vfio_irq_set, count)) / size < set->count)
 		return -EINVAL;
-	if (!is_power_of_2(action))
-		return -ENOTTY;
-	if (!set->count && (size || action != VFIO_IRQ_SET_ACTION_TRIGGER))
-		return -EINVAL;
-	if (action != VFIO_IRQ_SET_ACTION_TRIGGER && !(irq->flags & VFIO_IRQ_INFO_MASKABLE))
-		return -EINVAL;
-
 	if (size) {
 		copy = memdup_user(data, array_size(set->count, size));
 		if (IS_ERR(copy))
 			return PTR_ERR(copy);
 	}
-	down_read(&vdev->lock);
-	if (vdev->revoked) {
-		ret = -ENODEV;
+	if (!is_power_of_2(action)) {
+		ret = -ENOTTY;
+	} else if (!set->count && (size || action != VFIO_IRQ_SET_ACTION_TRIGGER)) {
+		ret = -EINVAL;
+	} else if (action != VFIO_IRQ_SET_ACTION_TRIGGER &&
+		   !(irq->flags & VFIO_IRQ_INFO_MASKABLE)) {
+		ret = -EINVAL;
 	} else {
+		down_read(&vdev->lock);
 		mutex_lock(&vdev->irq_lock);
-		ret = irq_set(vdev, irq, set, copy);
+		ret = vdev->revoked ? -ENODEV : irq_set(vdev, irq, set, copy);
 		mutex_unlock(&vdev->irq_lock);
+		up_read(&vdev->lock);
 	}
-	up_read(&vdev->lock);
 	kfree(copy);
 	return ret;
 }
