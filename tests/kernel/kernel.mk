@@ -3,7 +3,7 @@
 # The sanitized kernel; included by tests/tests.mk.
 #
 #	make check-sanitize	the guest tests on it: fails on any report, leak or pin as well; T="NAME..." some of them
-#	make coverage		the same, then what of the modules has run: build/coverage/index.html
+#	make coverage		the same with modules that count, then what of them ran: build/coverage/index.html
 #	make sanitize-kernel	only build it: some minutes, once
 
 SANITIZED := 6.12-sanitize
@@ -15,12 +15,12 @@ sanitize-kernel:
 
 check-sanitize:
 	$(call guest-build,$(SANITIZED))
-	@rm -rf $(BUILD)/coverage/guests
 	@$(MAKE) -s --no-print-directory tests
 	@KERNELS=$(SANITIZED) T="$(T)" PYTHONDONTWRITEBYTECODE=1 \
 		/usr/bin/python3 -m pytest -p no:cacheprovider -v --no-header -rN tests/vm/test_guest.py
 
 # A report also of a run that failed; but then make fails.
 coverage:
-	@status=0; $(MAKE) -s --no-print-directory check-sanitize || status=$$?; \
+	@rm -rf $(BUILD)/coverage
+	@status=0; COVERAGE=1 $(MAKE) -s --no-print-directory check-sanitize || status=$$?; \
 		tests/kernel/coverage $(SANITIZED) && exit $$status

@@ -199,6 +199,8 @@ static void dma(struct evfio_device *dev)
 	is(evfio_dma_set_mask(ct, 64), 0, "of 64");
 
 	own = aligned_alloc(page, 4 * page);
+	if (!own)
+		abort();
 	memset(own, 1, 4 * page);
 	is(evfio_dma_map(ct, own + 1, page, EVFIO_DMA_BOTH, &a), -EINVAL, "misaligned address");
 	message_has("multiples of the IOMMU's page, 0x1000");
