@@ -72,3 +72,5 @@ lint-7.2:
 	@LINT_KERNELS=7.2 tests/lint modules
 
 include tests/kernel/kernel.mk
+include tests/fuzz/fuzz.mk
+include tests/bench/bench.mk

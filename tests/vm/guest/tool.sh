@@ -43,10 +43,14 @@ has 'bound to vfio-platform, group' 'bind by device-tree path' evfio bind /edu-b
 has 'bound to vfio-platform, group' 'bind it again' evfio bind 10000000.edu
 has 'bound to vfio-amba, group' 'bind an AMBA device' evfio bind 9010000.pl031
 has 'ready' 'list shows them ready' evfio list
+case $(awk '$1 == "KernelPageSize:" { print $2; exit }' /proc/self/smaps) in
+16) pages='16 KiB 32 MiB' ;;
+*) pages='4 KiB 2 MiB 1 GiB' ;;
+esac
 for text in 'region       0 "regs": 1 MiB read write mmap' \
 	'interrupt    0 "done": eventfd maskable automasked' \
 	'coherent     yes' 'state        ready' 'reset        no' 'compatible   qemu,edu' \
-	'device tree  /edu-bus/edu@10000000' 'iommu pages  4 KiB 2 MiB 1 GiB' \
+	'device tree  /edu-bus/edu@10000000' "iommu pages  $pages" \
 	'iova range   0x0 - 0x7ffffff' 'mappings     65535'; do
 	has "$text" "info: $text" evfio info 10000000.edu
 done

@@ -1,0 +1,319 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""What evfio's operations cost, in instructions, and what those of the kernel's own modules do.
+
+	tests/bench/bench.py 6.1 6.12			measure: a table, build/bench/*.csv and *.svg
+	tests/bench/bench.py --check 6.1 6.12		and fail where it got worse than record.csv
+	tests/bench/bench.py --record 6.1 6.12		and make that the record
+	tests/bench/bench.py --repeat 6.1 6.12		measure twice: how far do two runs differ?
+
+guest.c runs under -icount, where the guest's clock counts instructions, so that neither the machine nor
+what else it does matters. It runs in two guests, on the same kernel: one with evfio's modules, one with
+the kernel's. As Debian's kernels have VFIO for PCI only, the device, an edu behind the SMMUv3, is a
+platform device in the former and a PCI function in the latter.
+"""
+
+import argparse
+import concurrent.futures
+import csv
+import lzma
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from unittest import mock
+
+HERE = Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(HERE.parent / "vm"))
+import board    # noqa: E402
+
+GUEST = board.BUILD / "bench" / "guest"
+OUT = board.BUILD / "bench"
+RECORD = HERE / "record.csv"
+FIELDS = ["kernel", "operation", "unit", "evfio", "in-kernel", "ratio"]
+
+TOLERANCE = 0.02    # of --check
+AGREEMENT = 0.005   # of --repeat
+
+# evfio's side: the plain device, and one with a clock and a reset line.
+PLATFORM = "guest platform 10000000.edu 10100000.edu"
+PCI = "guest pci 0000:00:02.0"
+
+TIMEOUT = 1800      # seconds, for a guest
+
+STOCK = ["vfio_iommu_type1", "vfio_pci"]
+# Which files' text a row counts: ours, the kernel's.
+TEXT = [
+    ("vfio.ko (and virqfd)", ["vfio"], ["vfio", "vfio_virqfd"]),
+    ("vfio_iommu_type1.ko", ["vfio_iommu_type1"], ["vfio_iommu_type1"]),
+    ("vfio-platform.ko | vfio-pci*.ko", ["vfio-platform"],
+     ["vfio_pci", "vfio_pci_core"]),
+]
+
+
+def stock_chain(name):
+    """The kernel's own modules, in loading order."""
+    stock = board.stock_modules(name)
+    files = []
+
+    def add(path):
+        if path in files:
+            return
+        for dependency in board.run_tool("/sbin/modinfo", "-F", "depends", path).strip().split(","):
+            if dependency:
+                add(stock[dependency.replace("-", "_")])
+        files.append(path)
+
+    for module in STOCK:
+        add(stock[module])
+    return files
+
+
+def device_trees():
+    """The board's, and QEMU's own with its PCIe host; their random numbers made the same for all."""
+    shutil.copy(board.device_tree(board.CPU, 1), OUT / "evfio.dtb")
+    board.run_tool("qemu-system-aarch64", "-M", f"{board.MACHINE},dumpdtb={OUT / 'in-kernel.dtb'}",
+                   "-cpu", board.CPU, "-smp", "1", "-nodefaults", "-display", "none")
+    for side in ("evfio", "in-kernel"):
+        for seed, words in (("rng-seed", "12345678"), ("kaslr-seed", "12")):
+            board.run_tool("fdtput", "-t", "x", OUT / f"{side}.dtb", "/chosen", seed, *words)
+
+
+def prepare(name, evfio):
+    """The command line of a guest that runs guest.c on these modules, and its files."""
+    side = "evfio" if evfio else "in-kernel"
+    image = OUT / f"{name}-{side}.cpio"
+    if evfio:
+        image.write_bytes(board.initramfs(name, PLATFORM, [GUEST], board.needed_modules(name), (),
+                                          TIMEOUT, ()))
+    else:
+        # Here the kernel itself finds the PCI functions, and sets them up.
+        with mock.patch.object(board, "FUNCTIONS", ()):
+            image.write_bytes(board.initramfs(name, PCI, [GUEST], stock_chain(name), (), TIMEOUT,
+                                              ()))
+    guest = ["qemu-system-aarch64", "-M", board.MACHINE, "-cpu", board.CPU, "-smp", "1",
+             "-m", "2560M", "-nodefaults", "-display", "none", "-no-reboot",
+             # The same at each start: time, random numbers, and where things are.
+             "-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2026-01-01,clock=vm",
+             "-kernel", str(board.kernel(name) / "vmlinuz"), "-initrd", str(image),
+             "-dtb", str(OUT / f"{side}.dtb"), "-serial", "stdio",
+             "-append", "console=ttyAMA0 quiet loglevel=1 oops=panic panic=-1 iomem=relaxed "
+             "nokaslr norandmaps cma=0 transparent_hugepage=never hugepagesz=2M "
+             "hugepages=512",
+             "-object", "memory-backend-ram,id=reset,size=1M,share=on"]
+    for slot, device, *_ in board.FUNCTIONS:
+        guest += ["-device", f"{device},addr={slot:02x}.0"]
+    return guest
+
+
+def measure(name, guest):
+    """One guest's rows: {operation: (unit, value)}, and its comments."""
+    result = board.Result(name)
+    board.watch(result, guest, TIMEOUT + 60, False)
+    if not result.ok:
+        raise board.BoardError(f"Linux {name}: no figures\n" + "\n".join(
+            [*result.trouble, result.output, result.tail]))
+    lines = result.output.splitlines()
+    rows = {}
+    for line in lines:
+        if line.count("\t") == 2:
+            operation, unit, value = line.split("\t")
+            rows[operation] = (unit, float(value))
+    return rows, [line[2:] for line in lines if line.startswith("# ")]
+
+
+def text_size(path):
+    """Code and constants of a module."""
+    with tempfile.NamedTemporaryFile(suffix=".ko") as file:
+        data = path.read_bytes()
+        file.write(lzma.decompress(data) if path.suffix == ".xz" else data)
+        file.flush()
+        return int(board.run_tool("aarch64-linux-gnu-size", file.name).splitlines()[1].split()[0])
+
+
+def text_rows(name):
+    own = board.BUILD / "modules" / board.release(name)
+    stock = board.stock_modules(name)
+    for title, ours, theirs in TEXT:
+        yield (f"text of {title}", sum(text_size(own / f"{m}.ko") for m in ours),
+               sum(text_size(stock[m]) for m in theirs if m in stock))
+
+
+def measure_all(kernels):
+    """The table, a list of dictionaries with FIELDS, and the guests' comments."""
+    table, comments = [], []
+    device_trees()
+    guests = {(name, evfio): prepare(name, evfio) for name in kernels for evfio in (True, False)}
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        jobs = {key: pool.submit(measure, key[0], guest) for key, guest in guests.items()}
+    for name in kernels:
+        (ours, said), (theirs, they_said) = jobs[name, True].result(), jobs[name, False].result()
+        comments += [f"{name}, evfio: {line}" for line in said]
+        comments += [f"{name}, in-kernel: {line}" for line in they_said]
+        rows = [(operation, unit, value, theirs.get(operation, (unit, None))[1])
+                for operation, (unit, value) in ours.items()]
+        rows += [(title, "bytes", mine, other) for title, mine, other in text_rows(name)]
+        for operation, unit, mine, other in rows:
+            table.append({"kernel": name, "operation": operation, "unit": unit, "evfio": mine,
+                          "in-kernel": other, "ratio": mine / other if other else None})
+    return table, comments
+
+
+def number(value):
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def show(table, comments):
+    print("evfio: edu as a platform device. in-kernel: the same device, kernel and machine, edu as a\n"
+          "PCI function, vfio-pci (Debian's kernels have VFIO for no other bus).\n")
+    print(f"{'':52}{'':14}{'evfio':>14}{'in-kernel':>14}{'ratio':>8}")
+    kernel = None
+    for row in table:
+        if row["kernel"] != kernel:
+            kernel = row["kernel"]
+            print(f"Linux {kernel} ({board.release(kernel)})")
+        ratio = "-" if row["ratio"] is None else f"{row['ratio']:.3f}"
+        print(f"  {row['operation']:50}{row['unit']:14}{number(row['evfio']):>14}"
+              f"{number(row['in-kernel']):>14}{ratio:>8}")
+    print()
+    for line in comments:
+        print(f"{line}")
+
+
+def write_csv(path, table):
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+        writer.writeheader()
+        for row in table:
+            writer.writerow({key: "" if value is None else
+                             f"{value:.4f}" if key == "ratio" else
+                             f"{value:.0f}" if key in ("evfio", "in-kernel") else value
+                             for key, value in row.items()})
+
+
+def read_csv(path):
+    """{(kernel, operation): row}"""
+    with open(path, newline="") as file:
+        return {(row["kernel"], row["operation"]):
+                {key: float(value) if key in FIELDS[3:] and value else value or None
+                 for key, value in row.items()}
+                for row in csv.DictReader(file)}
+
+
+def draw(table, kernels):
+    """Ratios as bars, a colour a kernel; what has none is left out."""
+    rows = {}
+    for row in table:
+        if row["ratio"] is not None:
+            rows.setdefault(row["operation"], {})[row["kernel"]] = row["ratio"]
+    data = OUT / "ratio.dat"
+    data.write_text("".join(
+        f'"{operation}"\t' + "\t".join(str(ratios.get(k, "?")) for k in kernels) + "\n"
+        for operation, ratios in reversed(rows.items())))
+    top = len(rows) - 0.4
+    script = f"""
+        set terminal svg size 900,{80 + 18 * len(rows) * len(kernels)} noenhanced font "sans,12"
+        set output "{OUT / 'bench.svg'}"
+        set title "Costs of evfio / costs of the kernel's own modules"
+        set datafile missing "?"
+        set key outside bottom center horizontal
+        set xrange [0:*]
+        set yrange [-0.6:{top}]
+        set xtics 0.25
+        set grid xtics
+        set style fill solid 0.8
+        set border 3
+        set ytics nomirror
+        set arrow from 1,-0.6 to 1,{top} nohead lw 2
+        height = {0.8 / len(kernels)}
+        plot """
+    plots = [f'"{data}" using (0):0:ytic(1) with dots lc "white" notitle']
+    for i, kernel in enumerate(kernels):
+        # Horizontal bars are boxes given by their corners.
+        place = f"$0+0.4-height*{i + 0.5}"
+        plots.append(f'"{data}" using (${i + 2}/2):({place}):(0):(${i + 2}):'
+                     f'({place}-height*0.45):({place}+height*0.45) '
+                     f'with boxxyerror title "Linux {kernel}"')
+    subprocess.run(["gnuplot"], input=script + ", ".join(plots) + "\n", text=True, check=True)
+
+
+def cost(row):
+    """What must not grow: the ratio; where the kernel has no such operation, the figure itself."""
+    return row["evfio"] if row["ratio"] is None else row["ratio"]
+
+
+def check(table):
+    """Compare with the record; the number of rows that got worse."""
+    record = read_csv(RECORD)
+    bad = better = 0
+    for row in table:
+        key = row["kernel"], row["operation"]
+        if key not in record:
+            print(f"not in the record: {key[0]}: {key[1]}")
+            bad += 1
+            continue
+        was, now = cost(record[key]), cost(row)
+        if now > was * (1 + TOLERANCE):
+            print(f"worse: {key[0]}: {key[1]}: {was:.3f} -> {now:.3f}, {100 * (now / was - 1):+.1f} %")
+            bad += 1
+        elif now < was * (1 - TOLERANCE):
+            better += 1
+    here = {(row["kernel"], row["operation"]) for row in table}
+    kernels = {row["kernel"] for row in table}
+    for key in record:
+        if key[0] in kernels and key not in here:
+            print(f"no longer measured: {key[0]}: {key[1]}")
+            bad += 1
+    print(f"{len(table)} figures, {bad} worse than the record by more than {100 * TOLERANCE:.0f} %, "
+          f"{better} better" + (" (make bench-record keeps them)" if better else ""))
+    return bad
+
+
+def compare(first, second):
+    """Two runs; the number of figures that do not agree."""
+    bad, worst = 0, (0, "")
+    for a, b in zip(first, second):
+        for side in ("evfio", "in-kernel"):
+            if not a[side]:
+                continue
+            off = abs(b[side] / a[side] - 1)
+            worst = max(worst, (off, f"{a['kernel']}: {a['operation']}, {side}"))
+            if off > AGREEMENT:
+                print(f"differs: {a['kernel']}: {a['operation']}, {side}: {a[side]:.0f}, {b[side]:.0f}")
+                bad += 1
+    print(f"two runs: at most {100 * worst[0]:.3f} % apart ({worst[1] or 'none'})")
+    return bad
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--record", action="store_true")
+    parser.add_argument("--repeat", action="store_true")
+    parser.add_argument("kernels", nargs="+", metavar="KERNEL")
+    args = parser.parse_args()
+
+    OUT.mkdir(parents=True, exist_ok=True)
+    table, comments = measure_all(args.kernels)
+    show(table, comments)
+    write_csv(OUT / "bench.csv", table)
+    draw(table, args.kernels)
+    print(f"\n{OUT / 'bench.csv'}, {OUT / 'bench.svg'}")
+    bad = 0
+    if args.record:
+        write_csv(RECORD, table)
+    if args.repeat:
+        bad += compare(table, measure_all(args.kernels)[0])
+    if args.check:
+        bad += check(table)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except board.BoardError as error:
+        sys.exit(f"bench: {error}")

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * guest - what VFIO's operations cost, on the modules that are loaded
+ *
+ *	guest platform DEVICE [DEVICE WITH A RESET LINE]
+ *	guest pci DEVICE
+ *
+ * The device is an edu. Meant for QEMU's -icount shift=0, where the counter that the clocks are
+ * made of counts instructions: a nanosecond is one. Prints "title<TAB>unit<TAB>value" a row, one
+ * operation a row, and comments that begin with "#".
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "libboard.h"
+#include "libtap.h"
+
+#define PAGE		4096ull
+#define MANY		60000		/* mappings; the kernel allows 65,535 */
+#define EDGE		1000		/* of these are averaged, at either end */
+#define WINDOW		(1ull << 32)	/* IOVA: clear of where SMMUs put the MSI doorbell */
+#define SMALL		(256ull << 20)
+#define FILLER		(128ull << 20)
+#define HUGE		(1ull << 30)
+
+#define VFIO_OFFSET(index)	((off_t)(index) << 40)
+#define PCI_COMMAND		0x04
+#define PCI_COMMAND_MASTER	0x6	/* ... and memory space */
+
+static bool pci;
+static const char *bus;
+
+/* ---- time ---- */
+
+/* Not before all that came before, nor after what comes later. */
+static uint64_t counter(void)
+{
+	uint64_t now;
+
+	asm volatile("isb; mrs %0, cntvct_el0; isb" : "=r" (now) :: "memory");
+	return now;
+}
+
+static double per_tick;		/* instructions */
+
+static void calibrate(void)
+{
+	uint64_t hz;
+
+	asm volatile("mrs %0, cntfrq_el0" : "=r" (hz));
+	per_tick = 1e9 / (double)hz;
+}
+
+static void row(const char *title, const char *unit, double value)
+{
+	printf("%s\t%s\t%.1f\n", title, unit, value);
+	fflush(stdout);
+}
+
+static double since(uint64_t start)
+{
+	return (double)(counter() - start) * per_tick;
+}
+
+static void must(long long ret, const char *what)
+{
+	if (ret < 0)
+		tap_bail("%s: %s", what, strerror((int)-ret));
+}
+
+/* ---- the device, on either bus ---- */
+
+static const char *sysfs(const char *name, const char *file)
+{
+	static char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/%s", bus, name, file);
+	return path;
+}
+
+static void take(const char *name)
+{
+	char probe[64];
+
+	snprintf(probe, sizeof(probe), "/sys/bus/%s/drivers_probe", bus);
+	must(file_write(sysfs(name, "driver_override"), pci ? "vfio-pci" : "vfio-platform"), name);
+	must(file_write(probe, name), name);
+}
+
+static int open_group(const char *name)
+{
+	char link[PATH_MAX], path[PATH_MAX];
+	ssize_t len = readlink(sysfs(name, "iommu_group"), link, sizeof(link) - 1);
+
+	must(sys(len), "iommu_group");
+	link[len] = '\0';
+	snprintf(path, sizeof(path), "/dev/vfio/%s", strrchr(link, '/') + 1);
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+/* All that stands between nothing and registers, and nothing more than that. */
+static void open_all(struct dev *d, const char *name, int group)
+{
+	struct vfio_region_info info = { .argsz = sizeof(info), .index = 0 };
+	uint16_t command = PCI_COMMAND_MASTER;
+
+	d->name = name;
+	d->group = group;
+	d->container = container_open();
+	must(d->container, "container");
+	must(group_set(d->group, d->container), "SET_CONTAINER");
+	must(container_set_iommu(d->container, VFIO_TYPE1v2_IOMMU), "SET_IOMMU");
+	d->fd = device_fd(d->group, name);
+	must(d->fd, "GET_DEVICE_FD");
+	must(xioctl(d->fd, VFIO_DEVICE_GET_REGION_INFO, &info), "GET_REGION_INFO");
+	d->size = info.size;
+	d->regs = mmap(NULL, d->size, PROT_READ | PROT_WRITE, MAP_SHARED, d->fd,
+		       (off_t)info.offset);
+	if (d->regs == MAP_FAILED)
+		tap_bail("mmap: %m");
+	/* A PCI device may not do DMA until its driver says so. */
+	if (pci && pwrite(d->fd, &command, sizeof(command),
+			  VFIO_OFFSET(VFIO_PCI_CONFIG_REGION_INDEX) + PCI_COMMAND) !=
+		   sizeof(command))
+		tap_bail("config space: %m");
+}
+
+/* ---- memory ---- */
+
+/* How a range's pages lie in memory: one after the other, or no two neighbours together. */
+enum order { ORDERED, SCATTERED };
+
+static uint64_t reversed(uint64_t value, unsigned int bits)
+{
+	uint64_t result = 0;
+
+	while (bits--) {
+		result = result << 1 | (value & 1);
+		value >>= 1;
+	}
+	return result;
+}
+
+/* Memory of pages of one size, there and distinct; a scattered one is a power of two pages. */
+static void *memory(size_t size, int flags, enum order order)
+{
+	const unsigned int bits = (unsigned int)__builtin_ctzll(size / PAGE);
+	char *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags |
+			 (order == ORDERED ? MAP_POPULATE : 0), -1, 0);
+
+	if (mem == MAP_FAILED)
+		tap_bail("%zu bytes of memory: %m", size);
+	/* The kernel has pages in order; so ask for them in another one. */
+	if (order == SCATTERED)
+		for (uint64_t i = 0; i < size / PAGE; i++)
+			mem[reversed(i, bits) * PAGE] = 1;
+	return mem;
+}
+
+/* The physically contiguous runs of some memory: what it costs depends on them. */
+static void note_runs(const char *what, const void *mem, size_t size)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry, pfn, next = 0;
+	unsigned long runs = 0;
+
+	for (uint64_t i = 0; i < size / PAGE; i++) {
+		if (pread(fd, &entry, sizeof(entry),
+			  (off_t)(((uintptr_t)mem / PAGE + i) * sizeof(entry))) != sizeof(entry))
+			tap_bail("pagemap: %m");
+		pfn = entry & ((1ull << 55) - 1);
+		if (pfn != next)
+			runs++;
+		next = pfn + 1;
+	}
+	close(fd);
+	printf("# %s: %lu run%s of pages\n", what, runs, runs == 1 ? "" : "s");
+}
+
+/* Bytes of kernel objects in use, over the whole system. */
+static double slab(void)
+{
+	DIR *caches = opendir("/sys/kernel/slab");
+	struct dirent *entry;
+	char path[PATH_MAX];
+
+	/* Free room in the caches does not count. */
+	if (!caches)
+		tap_bail("/sys/kernel/slab: %m");
+	while ((entry = readdir(caches))) {
+		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", entry->d_name);
+		file_write(path, "1");
+	}
+	closedir(caches);
+	/* The counters are kept per CPU and folded at times; reading this folds them at once. */
+	file_read("/proc/sys/vm/stat_refresh");
+	return (double)file_long("/proc/meminfo", "Slab") * 1024;
+}
+
+/* ---- mapping ---- */
+
+static void map(const struct dev *d, const void *mem, uint64_t iova, uint64_t size)
+{
+	must(dma_map(d->container, mem, iova, size, RW), "MAP_DMA");
+}
+
+static void unmap(const struct dev *d, uint64_t iova, uint64_t size)
+{
+	must(dma_unmap(d->container, iova, size), "UNMAP_DMA");
+}
+
+static void bench_page(const struct dev *d)
+{
+	const int times = 2000;
+	void *mem = memory(PAGE, 0, ORDERED);
+	double maps = 0, unmaps = 0;
+	uint64_t start;
+
+	for (int i = -100; i < times; i++) {
+		if (!i)
+			maps = 0, unmaps = 0;
+		start = counter();
+		map(d, mem, WINDOW, PAGE);
+		maps += since(start);
+		start = counter();
+		unmap(d, WINDOW, PAGE);
+		unmaps += since(start);
+	}
+	munmap(mem, PAGE);
+	row("map + unmap one 4 KiB page", "instructions", (maps + unmaps) / times);
+	/* Work that is done in batches falls on the one or the other by chance: no rows. */
+	printf("# one 4 KiB page: map %.0f, unmap %.0f instructions\n", maps / times,
+	       unmaps / times);
+}
+
+static void bench_many(const struct dev *d)
+{
+	char *mem = memory(MANY * PAGE, 0, ORDERED);
+	double first = 0, last = 0, slab_before;
+	uint64_t start;
+
+	note_runs("60,000 pages", mem, MANY * PAGE);
+	slab_before = slab();
+	start = counter();
+	for (uint64_t i = 0; i < MANY; i++) {
+		if (i == MANY - EDGE)
+			start = counter();
+		map(d, mem + i * PAGE, WINDOW + i * 2 * PAGE, PAGE);
+		if (i == EDGE - 1)
+			first = since(start);
+	}
+	last = since(start);
+	row("one of 60,000 maps, first 1,000", "instructions", first / EDGE);
+	row("one of 60,000 maps, last 1,000", "instructions", last / EDGE);
+	row("memory of one of 60,000 mappings", "bytes", (slab() - slab_before) / MANY);
+	start = counter();
+	unmap(d, WINDOW, MANY * 2 * PAGE);
+	row("unmap 60,000 by one call, each", "instructions", since(start) / MANY);
+	munmap(mem, MANY * PAGE);
+}
+
+/*
+ * The second time counts, as for a driver that maps the same buffers again and again; the first
+ * time, with page tables to be made and pages that were never used, is a row of its own on demand.
+ */
+static void bench_range(const struct dev *d, const char *what, size_t size, int flags,
+			enum order order, bool first)
+{
+	void *mem = memory(size, flags, order);
+	double maps, unmaps;
+	char title[80];
+	uint64_t start;
+
+	note_runs(what, mem, size);
+	for (int round = 0; round < 2; round++) {
+		start = counter();
+		map(d, mem, WINDOW, size);
+		maps = since(start);
+		start = counter();
+		unmap(d, WINDOW, size);
+		unmaps = since(start);
+		if (!round && !first)
+			continue;
+		snprintf(title, sizeof(title), "map %s%s", what, round ? "" : ", first time");
+		row(title, "instructions", maps);
+		snprintf(title, sizeof(title), "unmap %s%s", what, round ? "" : ", first time");
+		row(title, "instructions", unmaps);
+	}
+	munmap(mem, size);
+}
+
+/* ---- the device ---- */
+
+static void bench_pread(const struct dev *d)
+{
+	const int times = 10000;
+	uint64_t start = 0;
+	uint32_t value;
+
+	for (int i = -100; i < times; i++) {
+		if (!i)
+			start = counter();
+		if (pread(d->fd, &value, sizeof(value), VFIO_OFFSET(0) + EDU_REG_ID) !=
+		    sizeof(value) || value != EDU_ID)
+			tap_bail("pread: %m");
+	}
+	row("pread a 4-byte register", "instructions", since(start) / times);
+}
+
+static void bench_interrupt(const struct dev *d)
+{
+	const int times = 10000;
+	uint64_t start = 0, count;
+	int efd = eventfd(0, EFD_CLOEXEC);
+
+	must(irq_trigger(d->fd, 0, efd), "SET_IRQS");
+	for (int i = -100; i < times; i++) {
+		if (!i)
+			start = counter();
+		dev_write(d, EDU_REG_RAISE, 1);
+		if (read(efd, &count, sizeof(count)) != sizeof(count) || count != 1)
+			tap_bail("eventfd: %llu", (unsigned long long)count);
+		dev_write(d, EDU_REG_ACK, 1);
+		must(irq_unmask(d->fd, 0), "UNMASK");
+	}
+	row("interrupt: raise, read eventfd, ack, unmask", "instructions", since(start) / times);
+	must(irq_trigger(d->fd, 0, -1), "SET_IRQS");
+	close(efd);
+}
+
+/* @reset: also what a reset costs in between. */
+static void bench_device_fd(const struct dev *d, const char *what, bool reset)
+{
+	const int times = 500;
+	uint64_t start;
+	double total = 0, resets = 0;
+	int fd;
+
+	/* A first round to grow what grows once. */
+	for (int i = -10; i < times; i++) {
+		if (!i)
+			total = 0, resets = 0;
+		start = counter();
+		fd = device_fd(d->group, d->name);
+		total += since(start);
+		must(fd, "GET_DEVICE_FD");
+		if (reset) {
+			start = counter();
+			must(xioctl(fd, VFIO_DEVICE_RESET, NULL), "RESET");
+			resets += since(start);
+		}
+		start = counter();
+		close(fd);
+		total += since(start);
+	}
+	row(what, "instructions", total / times);
+	if (reset)
+		row("reset, by a reset line", "instructions", resets / times);
+}
+
+/* From no fd at all to a transfer under way. What undoes it is not counted. */
+static void bench_first_dma(const char *name)
+{
+	const int times = 50;
+	void *mem = memory(PAGE, 0, ORDERED);
+	double total = 0;
+	uint64_t start;
+	struct dev d;
+
+	for (int i = -5; i < times; i++) {
+		if (!i)
+			total = 0;
+		start = counter();
+		open_all(&d, name, open_group(name));
+		map(&d, mem, WINDOW, PAGE);
+		edu_dma_start(&d, WINDOW, 64, 0);
+		total += since(start);
+		edu_quiet(&d);
+		dev_close(&d);
+	}
+	munmap(mem, PAGE);
+	row("open to first DMA", "instructions", total / times);
+}
+
+int main(int argc, char **argv)
+{
+	struct dev d;
+
+	if (argc < 3) {
+		fprintf(stderr, "usage: guest platform|pci DEVICE [DEVICE WITH A RESET LINE]\n");
+		return 2;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	bus = argv[1];
+	pci = !strcmp(bus, "pci");
+	calibrate();
+	/* The kernel has things to do after boot; a processor that is idle costs nothing here. */
+	sleep(30);
+	/* The odd pages that booting left go to this, so that what comes next is in order. */
+	memory(FILLER, 0, ORDERED);
+
+	take(argv[2]);
+	open_all(&d, argv[2], open_group(argv[2]));
+	bench_range(&d, "256 MiB of 4 KiB pages", SMALL, 0, ORDERED, true);
+	bench_range(&d, "256 MiB of scattered 4 KiB pages", SMALL, 0, SCATTERED, false);
+	bench_range(&d, "1 GiB of 2 MiB pages", HUGE, MAP_HUGETLB, ORDERED, false);
+	bench_page(&d);
+	bench_many(&d);
+	bench_pread(&d);
+	bench_interrupt(&d);
+	bench_device_fd(&d, "GET_DEVICE_FD + close, a second", false);
+	munmap((void *)d.regs, d.size);
+	close(d.fd);
+	bench_device_fd(&d, "GET_DEVICE_FD + close, the only one", false);
+	close(d.group);
+	close(d.container);
+	bench_first_dma(argv[2]);
+
+	if (argc > 3) {
+		take(argv[3]);
+		open_all(&d, argv[3], open_group(argv[3]));
+		munmap((void *)d.regs, d.size);
+		close(d.fd);
+		bench_device_fd(&d, "the only one, with a clock and a reset line", true);
+	}
+	return 0;
+}

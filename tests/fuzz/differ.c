@@ -1,0 +1,1658 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * differ - makes sequences of VFIO calls out of numbers, runs them, tells what came of each call
+ *
+ *	differ [--kernel] hashes SEED FIRST COUNT	one line a sequence
+ *	differ [--kernel] details SEED <FILE		each line of FILE: a sequence's number and
+ *							those of the calls left out; all told
+ *	differ [--kernel] masked SEED <FILE		the same, as one hash a line
+ *
+ * It runs in a guest, once on evfio's modules and once on the kernel's (--kernel), which
+ * tests/fuzz/differ starts and compares. A sequence depends on SEED and its number alone, never on
+ * an answer, and begins with everything closed and the devices quiet, so that it can be run by
+ * itself. What has to be different (deliberate.h) is told in the same words by both sides.
+ *
+ * What is compared: return value or errno, what a call writes back, the counts of eventfds, what a
+ * device reaches by DMA, whether a mapping of registers answers, and pages that stay locked.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "libboard.h"
+#include "libtap.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* ---- what a sequence is made of ---- */
+
+#define MAX_OPS		96
+
+/* Descriptors live in numbered slots; a slot that holds none is -1, as user programs have it. */
+enum slot {
+	C0, C1,			/* containers */
+	G0, G1, G2,		/* groups */
+	D0, D1, D2, D3,		/* devices */
+	T0, T1, T2,		/* eventfds to be signalled by lines */
+	A0, A1,			/* eventfds that mask and unmask, never the same as those */
+	NONE_FD, NULL_FD,	/* -1, /dev/null */
+	SLOTS
+};
+
+static const char *const slot_name[] = {
+	"C0", "C1", "G0", "G1", "G2", "D0", "D1", "D2", "D3", "T0", "T1", "T2", "A0", "A1", "-1",
+	"null",
+};
+
+/* How an argument in memory is passed. */
+enum place { GOOD, NIL, HOLE, ACROSS, LOCKED, KERNEL, PLACES };
+
+static const char *const place_name[] = { "", " NULL", " hole", " across", " locked", " kernel" };
+
+struct op {
+	uint8_t call;
+	uint8_t fd;
+	uint8_t to;
+	uint8_t place;
+	uint32_t argsz;
+	uint64_t v[6];
+};
+
+/*
+ * @ret: the result, -errno if it failed
+ * @fd: @ret is a descriptor
+ * @words, @word: what was written back
+ * @edu: which device a device descriptor is of, -1 if it is none
+ * @registers: of MAP_DMA: the memory is a device's registers
+ * @wraps, @aligned: of MAP_DMA and UNMAP_DMA: a range wraps; all are aligned and not empty
+ */
+struct answer {
+	long ret;
+	bool fd;
+	unsigned int words;
+	uint64_t word[24];
+	int edu;
+	bool registers;
+	bool wraps;
+	bool aligned;
+};
+
+struct call {
+	const char *name;
+	unsigned int weight;
+	void (*make)(struct op *op);
+	void (*run)(const struct op *op, struct answer *a);
+	const char *args;	/* of v[], for people: one letter each */
+};
+
+static const char *const edus[] = { EDU0, EDU1 };
+static const uint64_t edu_base[] = { 0x10000000, 0x10100000 };
+static volatile uint8_t *edu_regs[2];	/* through /dev/mem: works whatever VFIO does */
+
+static bool kernel_side;
+static int fds[SLOTS];
+static int8_t edu_of[SLOTS];
+
+#define POOR_LIMIT	(24 * 4096ull)
+static bool poor;	/* this sequence goes without CAP_IPC_LOCK, and may lock that much */
+
+static bool has_iommu(unsigned int slot)
+{
+	struct vfio_iommu_type1_info info = { .argsz = sizeof(info) };
+
+	return !xioctl(fds[slot], VFIO_IOMMU_GET_INFO, &info);
+}
+
+#include "deliberate.h"
+
+/* ---- random numbers ---- */
+
+static uint64_t rng_state;
+
+static uint64_t mix(uint64_t z)
+{
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+static uint64_t rnd(void)
+{
+	rng_state += 0x9e3779b97f4a7c15;
+	return mix(rng_state);
+}
+
+static unsigned int below(unsigned int n)
+{
+	return (unsigned int)((rnd() >> 32) * n >> 32);
+}
+
+static bool one_in(unsigned int n)
+{
+	return !below(n);
+}
+
+#define PICK(table) ((table)[below(ARRAY_SIZE(table))])
+
+/* ---- memory ---- */
+
+#define PAGE	4096ull
+#define ARENA	0x200000000ull		/* small pages with a pattern */
+#define ARENA_PAGES 64
+#define GAP	(ARENA + ARENA_PAGES * PAGE)	/* nothing there */
+#define RDONLY	0x201000000ull		/* readable */
+#define RDONLY_PAGES 4
+#define SHARED	0x202000000ull		/* a file's */
+#define SHARED_PAGES 16
+#define HUGE	0x203000000ull		/* one huge page, if the kernel has one */
+#define HUGE_SIZE 0x200000ull
+#define FRESH	0x204000000ull		/* never touched before the sequence */
+#define FRESH_PAGES 4
+#define ARGS	0x205000000ull		/* arguments in memory: a page, and a hole behind it */
+#define LOCKED_PAGE 0x205010000ull	/* a page that can be read only */
+#define REGS	0x206000000ull		/* register mappings: three windows of 2 MiB */
+#define REGS_STEP 0x200000ull
+#define REGS_SLOTS 3
+#define CHECK	0x207000000ull		/* settle()'s own */
+
+static uint64_t regs_len[REGS_SLOTS];
+static bool memory_dirty, buffer_dirty, edge_raised;	/* since the sequence began */
+
+static void *at(uint64_t address)
+{
+	return (void *)(uintptr_t)address;
+}
+
+static void region_new(uint64_t where, size_t size, int prot, int flags, int fd)
+{
+	if (mmap(at(where), size, prot, MAP_FIXED | flags, fd, 0) == MAP_FAILED)
+		tap_bail("mmap at 0x%" PRIx64 ": %m", where);
+}
+
+static void memory_init(void)
+{
+	int memfd = memfd_create("shared", MFD_CLOEXEC);
+
+	if (memfd < 0 || ftruncate(memfd, SHARED_PAGES * PAGE))
+		tap_bail("memfd: %m");
+	region_new(ARENA, ARENA_PAGES * PAGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	madvise(at(ARENA), ARENA_PAGES * PAGE, MADV_NOHUGEPAGE);
+	region_new(RDONLY, RDONLY_PAGES * PAGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	memset(at(RDONLY), 0x52, RDONLY_PAGES * PAGE);
+	mprotect(at(RDONLY), RDONLY_PAGES * PAGE, PROT_READ);
+	region_new(SHARED, SHARED_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd);
+	region_new(HUGE, HUGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	madvise(at(HUGE), HUGE_SIZE, MADV_HUGEPAGE);
+	memset(at(HUGE), 0x48, HUGE_SIZE);
+	region_new(ARGS, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	region_new(LOCKED_PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	region_new(CHECK, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+		   -1);
+	close(memfd);
+	memory_dirty = true;
+}
+
+static void memory_begin(void)
+{
+	if (memory_dirty) {
+		for (unsigned int i = 0; i < ARENA_PAGES * PAGE / 8; i++)
+			((uint64_t *)at(ARENA))[i] = i * 0x9e3779b97f4a7c15;
+		memset(at(SHARED), 0x53, SHARED_PAGES * PAGE);
+	}
+	memory_dirty = false;
+	region_new(FRESH, FRESH_PAGES * PAGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1);
+}
+
+static uint64_t hash_words(uint64_t hash, uint64_t where, size_t size)
+{
+	const uint64_t *word = at(where);
+
+	for (size_t i = 0; i < size / 8; i++)
+		hash = (hash ^ word[i]) * 0x100000001b3;
+	return hash;
+}
+
+/* ---- arguments in memory ---- */
+
+static void *put(const struct op *op, const void *data, size_t size)
+{
+	uint8_t *args = at(ARGS);
+
+	switch (op->place) {
+	case NIL:
+		return NULL;
+	case HOLE:
+		return args + PAGE;
+	case ACROSS:
+		memcpy(args + PAGE - 8, data, size < 8 ? size : 8);
+		return args + PAGE - 8;
+	case LOCKED:
+		mprotect(at(LOCKED_PAGE), PAGE, PROT_READ | PROT_WRITE);
+		memcpy(at(LOCKED_PAGE), data, size);
+		mprotect(at(LOCKED_PAGE), PAGE, PROT_READ);
+		return at(LOCKED_PAGE);
+	case KERNEL:
+		return at(0xffff800000000000);
+	default:
+		memcpy(args, data, size);
+		return args;
+	}
+}
+
+/* An ioctl whose argument of @size bytes, at most 512, is told back from its second word on. */
+static void call_struct(const struct op *op, struct answer *a, unsigned long request,
+			const void *data, size_t size, unsigned int words)
+{
+	const uint32_t *back = at(ARGS);
+
+	a->ret = sys(ioctl(fds[op->fd], request, put(op, data, size)));
+	if (op->place != GOOD)
+		return;
+	a->words = words;
+	for (unsigned int i = 0; i < words; i++)
+		a->word[i] = back[i];
+}
+
+/* ---- the calls ---- */
+
+static void slot_close(unsigned int slot)
+{
+	if (slot >= NONE_FD)
+		return;
+	if (fds[slot] >= 0)
+		close(fds[slot]);
+	fds[slot] = -1;
+	edu_of[slot] = -1;
+}
+
+static void slot_fill(unsigned int slot, struct answer *a)
+{
+	slot_close(slot);
+	if (a->ret < 0)
+		return;
+	a->fd = true;
+	fds[slot] = (int)a->ret;
+}
+
+static uint8_t any_slot(void)
+{
+	return (uint8_t)below(SLOTS);
+}
+
+static uint8_t a_container(void)
+{
+	if (one_in(40))
+		return any_slot();
+	return one_in(4) ? C1 : C0;
+}
+
+static uint8_t a_group(void)
+{
+	if (one_in(40))
+		return any_slot();
+	return one_in(8) ? G2 : one_in(2) ? G1 : G0;
+}
+
+static uint8_t a_device(void)
+{
+	if (one_in(40))
+		return any_slot();
+	return one_in(4) ? (uint8_t)(D2 + below(2)) : (uint8_t)(D0 + below(2));
+}
+
+static uint8_t a_place(void)
+{
+	return one_in(24) ? (uint8_t)below(PLACES) : GOOD;
+}
+
+static uint32_t an_argsz(uint32_t right)
+{
+	const uint32_t sizes[] = { 0, 1, 4, 8, right - 1, right - 4, right + 1, right + 8, 64, 4096,
+				   0x7fffffff, 0xffffffff };
+
+	return one_in(12) ? PICK(sizes) : right;
+}
+
+static void make_container(struct op *op)
+{
+	op->fd = a_container();
+}
+
+static void make_group(struct op *op)
+{
+	op->fd = a_group();
+}
+
+static void make_device(struct op *op)
+{
+	op->fd = a_device();
+}
+
+static void make_c_open(struct op *op)
+{
+	op->to = (uint8_t)(C0 + below(2));
+	op->v[0] = one_in(16);
+}
+
+static void run_c_open(const struct op *op, struct answer *a)
+{
+	a->ret = sys(open("/dev/vfio/vfio", op->v[0] ? O_RDONLY : O_RDWR));
+	slot_fill(op->to, a);
+}
+
+static void make_g_open(struct op *op)
+{
+	op->to = (uint8_t)(G0 + below(3));
+	op->v[0] = op->to == G2 ? below(2) : (unsigned int)op->to - G0;
+}
+
+static void run_g_open(const struct op *op, struct answer *a)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/dev/vfio/%d", board_group(edus[op->v[0]]));
+	a->ret = sys(open(path, O_RDWR));
+	slot_fill(op->to, a);
+}
+
+static void make_close(struct op *op)
+{
+	static const uint8_t likely[] = { C0, C1, G0, G1, G2, D0, D1, D2, D3, D2, D3, T0, T1, A0,
+					  A1 };
+
+	op->to = PICK(likely);
+}
+
+static void run_close(const struct op *op, struct answer *a)
+{
+	a->ret = fds[op->to] >= 0;
+	slot_close(op->to);
+}
+
+/* Eventfds are not mixed up: one that both fires and unmasks a line would never come to rest. */
+static void make_dup(struct op *op)
+{
+	static const uint8_t pairs[][2] = {
+		{ C0, C1 }, { C1, C0 }, { G0, G2 }, { G1, G2 }, { D0, D2 }, { D0, D3 }, { D1, D2 },
+		{ D1, D3 }, { D2, D0 }, { D3, D1 }, { T0, T1 }, { T1, T2 }, { A0, A1 }, { G0, C1 },
+		{ D0, G2 }, { C0, D3 },
+	};
+	const uint8_t *pair = PICK(pairs);
+
+	op->fd = pair[0];
+	op->to = pair[1];
+}
+
+static void run_dup(const struct op *op, struct answer *a)
+{
+	int8_t edu = edu_of[op->fd];
+
+	a->ret = sys(dup(fds[op->fd]));
+	slot_fill(op->to, a);
+	if (a->fd)
+		edu_of[op->to] = edu;
+}
+
+static void run_api(const struct op *op, struct answer *a)
+{
+	a->ret = sys(ioctl(fds[op->fd], VFIO_GET_API_VERSION, 0));
+}
+
+static void make_check(struct op *op)
+{
+	static const uint64_t odd[] = { 0x7fffffff, 0xffffffff, 0x100000001, ~0ull };
+
+	op->fd = a_container();
+	op->v[0] = one_in(8) ? PICK(odd) : below(14);
+}
+
+static void run_check(const struct op *op, struct answer *a)
+{
+	a->ret = sys(ioctl(fds[op->fd], VFIO_CHECK_EXTENSION, op->v[0]));
+}
+
+static void make_set_iommu(struct op *op)
+{
+	/* Not 6: the kernel has it and evfio has not. */
+	static const uint64_t odd[] = { 0, 2, 4, 5, 7, 8, 9, 10, 12345, 0x100000001, ~0ull };
+
+	op->fd = a_container();
+	op->v[0] = one_in(8) ? PICK(odd) : one_in(4) ? VFIO_TYPE1_IOMMU : VFIO_TYPE1v2_IOMMU;
+}
+
+static void run_set_iommu(const struct op *op, struct answer *a)
+{
+	a->ret = sys(ioctl(fds[op->fd], VFIO_SET_IOMMU, op->v[0]));
+}
+
+static void make_iommu_info(struct op *op)
+{
+	/* Nothing for which the one capability that evfio lacks makes the difference. */
+	static const uint32_t sizes[] = { 0, 4, 8, 15, 16, 17, 20, 23, 24, 25, 32, 40, 60 };
+
+	op->fd = a_container();
+	op->place = a_place();
+	op->argsz = one_in(4) ? PICK(sizes) : 512;
+}
+
+static void run_iommu_info(const struct op *op, struct answer *a)
+{
+	union {
+		struct vfio_iommu_type1_info info;
+		uint8_t room[512];
+	} in = { .info.argsz = op->argsz }, *back = at(ARGS);
+	const struct vfio_info_cap_header *cap;
+	uint32_t next, argsz;
+
+	a->ret = sys(ioctl(fds[op->fd], VFIO_IOMMU_GET_INFO, put(op, &in, sizeof(in))));
+	if (a->ret || op->place != GOOD)
+		return;
+	argsz = back->info.argsz;
+	a->word[0] = argsz == op->argsz ? argsz : 1;	/* 1: larger */
+	a->word[1] = back->info.flags;
+	a->word[2] = back->info.iova_pgsizes;
+	a->words = 3;
+	if (argsz < sizeof(in) || !(back->info.flags & VFIO_IOMMU_INFO_CAPS))
+		return;
+	for (uint16_t id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE;
+	     id <= VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL; id += 2) {
+		for (next = back->info.cap_offset; next; next = cap->next) {
+			cap = (const void *)(back->room + next);
+			if (cap->id == id)
+				break;
+		}
+		if (!next)
+			continue;
+		a->word[a->words++] = (uint64_t)cap->id << 32 | cap->version;
+		if (id == VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL) {
+			a->word[a->words++] = ((const uint32_t *)cap)[2];
+			continue;
+		}
+		for (uint32_t i = 0; i < ((const uint32_t *)cap)[2] * 2 && a->words < 20; i++)
+			a->word[a->words++] = ((const uint64_t *)cap)[2 + i];
+	}
+}
+
+static uint64_t an_iova(void)
+{
+	static const uint64_t edges[] = {
+		0, PAGE, 0x7fff000, 0x7ffe000, 0x8000000, 0x80ff000, 0x8100000, 0xffffffff000,
+		0xfffffffff000, 0x1000000000000, 0x7ffffffffffff000, 0xfffffffffffff000,
+		0xffffffffffffe000, 0x1000001, 0x1000800, 0xffffffffffffffff, 0x40000000,
+		0x3fe00000, 0x200000, 0x100000000,
+	};
+
+	if (one_in(8))
+		return PICK(edges);
+	return IOVA + below(32) * PAGE;
+}
+
+static uint64_t a_size(void)
+{
+	static const uint64_t edges[] = {
+		0, 1, 0x800, PAGE + 1, HUGE_SIZE, HUGE_SIZE + PAGE, 0x7fffffffffffffff,
+		0xfffffffffffff000, 0xffffffffffffffff, 0x8000000000000000, 0x100000000,
+		ARENA_PAGES * PAGE, 0x1000000000000,
+	};
+
+	if (one_in(10))
+		return PICK(edges);
+	return one_in(2) ? PAGE : (1 + below(12)) * PAGE;
+}
+
+static uint64_t a_vaddr(void)
+{
+	static const uint64_t edges[] = {
+		GAP - PAGE, GAP - 4 * PAGE, GAP, RDONLY, RDONLY, RDONLY + 2 * PAGE, SHARED, SHARED,
+		SHARED + 8 * PAGE, HUGE, HUGE, HUGE + PAGE, FRESH, FRESH, FRESH + PAGE, 0, 1,
+		ARENA + 1, ARENA + 0x800, 0xffff800000000000, 0xfffffffffffff000, REGS,
+		REGS + REGS_STEP, 0xff00000200000000 /* tagged ARENA */, LOCKED_PAGE,
+	};
+
+	if (one_in(5))
+		return PICK(edges);
+	return ARENA + below(ARENA_PAGES) * PAGE;
+}
+
+static void make_map(struct op *op)
+{
+	static const uint64_t flags[] = { 0, 4, 7, 5, 8, 0x80000003, 0xffffffff, 4 };
+
+	op->fd = a_container();
+	op->place = a_place();
+	op->argsz = an_argsz(sizeof(struct vfio_iommu_type1_dma_map));
+	op->v[0] = an_iova();
+	op->v[1] = a_vaddr();
+	op->v[2] = a_size();
+	op->v[3] = one_in(16) ? PICK(flags) : one_in(6) ? 1 : one_in(8) ? 2 : 3;
+	/* No lone VADDR at a place that may be mapped: it would change what is there. */
+	if (op->v[3] == 4)
+		op->v[0] = 0x50000000;
+}
+
+static bool wraps(uint64_t start, uint64_t size)
+{
+	return size && start + size - 1 < start;
+}
+
+static void run_map(const struct op *op, struct answer *a)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = op->argsz, .flags = (uint32_t)op->v[3], .vaddr = op->v[1],
+		.iova = op->v[0], .size = op->v[2],
+	};
+
+	a->aligned = map.size && !((map.iova | map.vaddr | map.size) % PAGE);
+	a->wraps = wraps(map.iova, map.size) || wraps(map.vaddr, map.size);
+	a->registers = map.vaddr >= REGS && map.vaddr < REGS + REGS_STEP * REGS_SLOTS;
+	call_struct(op, a, VFIO_IOMMU_MAP_DMA, &map, sizeof(map), 8);
+}
+
+static void make_unmap(struct op *op)
+{
+	static const uint64_t flags[] = { VFIO_DMA_UNMAP_FLAG_ALL, VFIO_DMA_UNMAP_FLAG_ALL,
+					  VFIO_DMA_UNMAP_FLAG_ALL, 8, 0xffffffff, 0x80000000,
+					  VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
+					  VFIO_DMA_UNMAP_FLAG_VADDR };
+
+	op->fd = a_container();
+	op->place = a_place();
+	op->argsz = an_argsz(offsetof(struct vfio_iommu_type1_dma_unmap, data));
+	op->v[0] = an_iova();
+	op->v[1] = a_size();
+	if (one_in(10))
+		op->v[2] = PICK(flags);
+	if (op->v[2] == VFIO_DMA_UNMAP_FLAG_ALL && !one_in(3)) {
+		op->v[0] = 0;
+		op->v[1] = 0;
+	}
+	if (op->v[2] == VFIO_DMA_UNMAP_FLAG_VADDR) {
+		op->v[0] = 0x50000000;
+		op->v[1] = PAGE;
+	}
+}
+
+static void run_unmap(const struct op *op, struct answer *a)
+{
+	union {
+		struct vfio_iommu_type1_dma_unmap unmap;
+		uint8_t room[64];
+	} in = { .unmap = { .argsz = op->argsz, .flags = (uint32_t)op->v[2], .iova = op->v[0],
+			    .size = op->v[1] } };
+
+	a->aligned = in.unmap.size && !((in.unmap.iova | in.unmap.size) % PAGE);
+	a->wraps = wraps(in.unmap.iova, in.unmap.size);
+	call_struct(op, a, VFIO_IOMMU_UNMAP_DMA, &in, sizeof(in), 6);
+}
+
+static void make_dirty(struct op *op)
+{
+	static const uint64_t flags[] = { VFIO_IOMMU_DIRTY_PAGES_FLAG_START,
+					  VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP,
+					  VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, 0, 3, 8 };
+
+	op->fd = a_container();
+	op->argsz = an_argsz(sizeof(struct vfio_iommu_type1_dirty_bitmap));
+	op->v[0] = PICK(flags);
+}
+
+static void run_dirty(const struct op *op, struct answer *a)
+{
+	union {
+		struct vfio_iommu_type1_dirty_bitmap dirty;
+		uint8_t room[64];
+	} in = { .dirty = { .argsz = op->argsz, .flags = (uint32_t)op->v[0] } };
+
+	call_struct(op, a, VFIO_IOMMU_DIRTY_PAGES, &in, sizeof(in), 0);
+}
+
+static void make_unknown(struct op *op)
+{
+	static const uint64_t numbers[] = {
+		_IO(VFIO_TYPE, VFIO_BASE + 24), _IO(VFIO_TYPE, VFIO_BASE + 99), _IO('?', 1), 0,
+		0x5401 /* TCGETS */, VFIO_DEVICE_PCI_HOT_RESET, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO,
+		VFIO_DEVICE_GET_INFO, VFIO_GROUP_GET_STATUS, VFIO_GET_API_VERSION,
+		VFIO_DEVICE_RESET,
+		VFIO_IOMMU_GET_INFO, VFIO_IOMMU_ENABLE, VFIO_IOMMU_DISABLE, VFIO_EEH_PE_OP,
+		VFIO_GROUP_UNSET_CONTAINER, VFIO_DEVICE_GET_REGION_INFO, VFIO_DEVICE_IOEVENTFD,
+		VFIO_DEVICE_QUERY_GFX_PLANE, _IOWR(';', 100 + 4, int), _IOR(';', 100, long),
+	};
+
+	op->fd = one_in(3) ? a_container() : one_in(2) ? a_group() : a_device();
+	op->place = one_in(2) ? NIL : HOLE;
+	op->v[0] = PICK(numbers);
+}
+
+/* At no argument. Only devices have a reset, and that has a call of its own. */
+static void run_unknown(const struct op *op, struct answer *a)
+{
+	if (op->v[0] == VFIO_DEVICE_RESET && edu_of[op->fd] >= 0)
+		return;
+	a->ret = sys(ioctl(fds[op->fd], op->v[0], put(op, "", 1)));
+}
+
+static void make_status(struct op *op)
+{
+	op->fd = a_group();
+	op->place = a_place();
+	op->argsz = an_argsz(sizeof(struct vfio_group_status));
+}
+
+static void run_status(const struct op *op, struct answer *a)
+{
+	struct vfio_group_status status = { .argsz = op->argsz, .flags = 0xa5a5a5a5 };
+
+	call_struct(op, a, VFIO_GROUP_GET_STATUS, &status, sizeof(status), 2);
+}
+
+static void make_set_container(struct op *op)
+{
+	op->fd = a_group();
+	op->place = a_place();
+	op->v[0] = a_container();
+}
+
+static void run_set_container(const struct op *op, struct answer *a)
+{
+	call_struct(op, a, VFIO_GROUP_SET_CONTAINER, &fds[op->v[0]], sizeof(int), 0);
+}
+
+static void run_unset_container(const struct op *op, struct answer *a)
+{
+	a->ret = sys(ioctl(fds[op->fd], VFIO_GROUP_UNSET_CONTAINER, 0));
+}
+
+static const char *const names[] = {
+	EDU0, EDU1, EDU2, "", "nothing", EDU0 "x", "10000000.ed", EDU0 " ", EDU0 "\n",
+	EDU1 " vf_token=00000000-0000-0000-0000-000000000000",
+};
+
+static void make_get_fd(struct op *op)
+{
+	op->fd = a_group();
+	op->place = a_place();
+	op->to = (uint8_t)(D0 + below(4));
+	op->v[0] = one_in(12) ? below(ARRAY_SIZE(names)) : op->fd == G1 ? 1 : 0;
+}
+
+/* Have an interrupt that is still to come. Leaves the line without a trigger. */
+static void forget_edge(int device)
+{
+	int efd = efd_new(0);
+
+	irq_trigger(device, 0, efd);
+	efd_take(efd, 1);
+	irq_trigger(device, 0, -1);
+	close(efd);
+}
+
+/*
+ * An edge that came while nobody had the device is the kernel's next user's, and nobody's with
+ * evfio: before the first use it is taken away.
+ */
+static void run_get_fd(const struct op *op, struct answer *a)
+{
+	const char *name = names[op->v[0]];
+	bool open = false;
+
+	a->ret = sys(ioctl(fds[op->fd], VFIO_GROUP_GET_DEVICE_FD,
+			   put(op, name, strlen(name) + 1)));
+	/* The slot stays as it is if the call fails. */
+	if (a->ret < 0)
+		return;
+	for (unsigned int i = D0; i <= D3; i++)
+		open |= i != op->to && edu_of[i] == (int8_t)op->v[0];
+	slot_fill(op->to, a);
+	edu_of[op->to] = (int8_t)op->v[0];
+	if (edge_raised && op->v[0] == 1 && !open)
+		forget_edge(fds[op->to]);
+}
+
+static void make_get_info(struct op *op)
+{
+	op->fd = a_device();
+	op->place = a_place();
+	op->argsz = an_argsz(offsetof(struct vfio_device_info, num_irqs) + 4);
+}
+
+static void run_get_info(const struct op *op, struct answer *a)
+{
+	struct vfio_device_info info = { .argsz = op->argsz };
+
+	call_struct(op, a, VFIO_DEVICE_GET_INFO, &info, sizeof(info), 6);
+}
+
+static uint32_t an_index(void)
+{
+	static const uint32_t odd[] = { 1, 2, 0x7fffffff, 0x80000000, 0xffffffff };
+
+	return one_in(6) ? PICK(odd) : 0;
+}
+
+static void make_region_info(struct op *op)
+{
+	op->fd = a_device();
+	op->place = a_place();
+	op->argsz = an_argsz(sizeof(struct vfio_region_info));
+	op->v[0] = an_index();
+}
+
+static void run_region_info(const struct op *op, struct answer *a)
+{
+	struct vfio_region_info info = { .argsz = op->argsz, .index = (uint32_t)op->v[0],
+					 .flags = 0xa5a5a5a5, .cap_offset = 7 };
+
+	call_struct(op, a, VFIO_DEVICE_GET_REGION_INFO, &info, sizeof(info), 8);
+}
+
+static void make_irq_info(struct op *op)
+{
+	op->fd = a_device();
+	op->place = a_place();
+	op->argsz = an_argsz(sizeof(struct vfio_irq_info));
+	op->v[0] = an_index();
+}
+
+static void run_irq_info(const struct op *op, struct answer *a)
+{
+	struct vfio_irq_info info = { .argsz = op->argsz, .index = (uint32_t)op->v[0] };
+
+	call_struct(op, a, VFIO_DEVICE_GET_IRQ_INFO, &info, sizeof(info), 4);
+}
+
+#define IRQ_HEAD	((uint32_t)sizeof(struct vfio_irq_set))
+
+/* v: flags, index, start, count, slot of the eventfd, value of the boolean */
+static void make_set_irqs(struct op *op)
+{
+	static const uint32_t odd[] = { 2, 0x40000001, 0x7fffffff, 0x80000000, 0xffffffff };
+	static const uint8_t no_eventfd[] = { C0, G0, D0, NULL_FD };
+	const uint32_t none = VFIO_IRQ_SET_DATA_NONE, boolean = VFIO_IRQ_SET_DATA_BOOL;
+	const uint32_t eventfd = VFIO_IRQ_SET_DATA_EVENTFD, trigger = VFIO_IRQ_SET_ACTION_TRIGGER;
+	const uint32_t mask = VFIO_IRQ_SET_ACTION_MASK, unmask = VFIO_IRQ_SET_ACTION_UNMASK;
+	uint32_t data = 0, slot = NONE_FD;
+
+	op->fd = a_device();
+	op->place = a_place();
+	op->v[3] = 1;
+	op->v[5] = one_in(3) ? 0 : one_in(4) ? 0xff : 1;
+	switch (below(10)) {
+	case 0: case 1: case 2:
+		op->v[0] = eventfd | trigger;
+		slot = T0 + below(3);
+		break;
+	case 3:
+		op->v[0] = none | mask;
+		break;
+	case 4: case 5:
+		op->v[0] = none | unmask;
+		break;
+	case 6:
+		op->v[0] = eventfd | (one_in(2) ? mask : unmask);
+		slot = A0 + below(2);
+		break;
+	case 7:
+		op->v[0] = (one_in(2) ? none : boolean) | trigger;
+		break;
+	case 8:
+		op->v[0] = boolean | (one_in(2) ? mask : unmask);
+		break;
+	default:
+		op->v[0] = none | trigger;
+		op->v[3] = 0;
+	}
+	if (op->v[0] & eventfd && one_in(6))
+		slot = one_in(2) ? NONE_FD : PICK(no_eventfd);
+	op->v[4] = slot;
+	if (one_in(10))
+		op->v[0] = below(64);
+	if (one_in(40))
+		op->v[0] |= 1ull << below(32);
+	if (one_in(24))
+		op->v[1] = PICK(odd);
+	if (one_in(24))
+		op->v[1] = 1;
+	if (one_in(24))
+		op->v[2] = one_in(2) ? 1 : PICK(odd);
+	if (one_in(24))
+		op->v[3] = one_in(3) ? 0 : PICK(odd);
+	if (op->v[0] & eventfd)
+		data = 4;
+	else if (op->v[0] & boolean)
+		data = 1;
+	op->argsz = one_in(16) ? an_argsz(IRQ_HEAD) : an_argsz(IRQ_HEAD + data);
+	/* A random action must not make a trigger's eventfd a masking one, nor the other way. */
+	if (op->v[0] & eventfd) {
+		if (op->v[0] & trigger && op->v[4] >= A0 && op->v[4] < NONE_FD)
+			op->v[4] = T0;
+		if (op->v[0] & (mask | unmask) && op->v[4] >= T0 && op->v[4] < A0)
+			op->v[4] = A0;
+	}
+}
+
+static void run_set_irqs(const struct op *op, struct answer *a)
+{
+	union {
+		struct vfio_irq_set set;
+		uint8_t room[128];
+	} in = { .set = { .argsz = op->argsz, .flags = (uint32_t)op->v[0],
+			  .index = (uint32_t)op->v[1], .start = (uint32_t)op->v[2],
+			  .count = (uint32_t)op->v[3] } };
+
+	if (op->v[0] & VFIO_IRQ_SET_DATA_EVENTFD)
+		memcpy(in.set.data, &fds[op->v[4]], sizeof(int));
+	else
+		in.set.data[0] = (uint8_t)op->v[5];
+	if (op->place == HOLE) {
+		/* Rather the data than the head. */
+		memcpy(at(ARGS + PAGE - IRQ_HEAD), &in, IRQ_HEAD);
+		a->ret = sys(ioctl(fds[op->fd], VFIO_DEVICE_SET_IRQS, at(ARGS + PAGE - IRQ_HEAD)));
+		return;
+	}
+	call_struct(op, a, VFIO_DEVICE_SET_IRQS, &in, sizeof(in), 0);
+}
+
+static void run_reset(const struct op *op, struct answer *a)
+{
+	a->ret = sys(ioctl(fds[op->fd], VFIO_DEVICE_RESET, 0));
+}
+
+static void make_feature(struct op *op)
+{
+	static const uint32_t numbers[] = { 0, 1, 2, 3, 7, 10, 0xffff };
+
+	op->fd = a_device();
+	op->place = a_place();
+	op->argsz = an_argsz(8 + (one_in(2) ? 0 : 16));
+	op->v[0] = PICK(numbers) | below(8) << 16;
+	if (one_in(8))
+		op->v[0] |= 1ull << (19 + below(13));
+}
+
+static void run_feature(const struct op *op, struct answer *a)
+{
+	union {
+		struct vfio_device_feature feature;
+		uint8_t room[64];
+	} in = { .feature = { .argsz = op->argsz, .flags = (uint32_t)op->v[0] } };
+
+	call_struct(op, a, VFIO_DEVICE_FEATURE, &in, sizeof(in), 4);
+}
+
+static uint64_t a_position(uint64_t offset)
+{
+	static const uint64_t odd[] = { 1ull << 40, 2ull << 40, 0xffull << 40, 0x7fffffull << 40,
+					1ull << 63, ~0ull, EDU_SIZE, EDU_SIZE + 4, 1ull << 39 };
+
+	return one_in(16) ? PICK(odd) : offset;
+}
+
+/*
+ * Whole 32-bit registers only: edu takes nothing narrower, and the kernel's own module would die of
+ * it. Of what can be written: nothing that starts a factorial, which ends when it likes, nor a
+ * transfer, which dma is for.
+ */
+static void make_pread(struct op *op)
+{
+	static const uint64_t offsets[] = { 0, 4, 0x20, 0x24, 0x60, 0x80, 0x88, 0x98, 0x1000,
+					    EDU_SIZE - 4, EDU_SIZE - 16 };
+
+	op->fd = a_device();
+	op->place = a_place();
+	op->v[0] = a_position(PICK(offsets));
+	op->v[1] = one_in(4) ? (1 + below(32)) * 4 : one_in(12) ? 0 : 4;
+}
+
+static void run_pread(const struct op *op, struct answer *a)
+{
+	static const uint8_t zeros[256];
+	const uint32_t *back = at(ARGS);
+
+	a->ret = sys(pread(fds[op->fd], put(op, zeros, sizeof(zeros)), op->v[1], (off_t)op->v[0]));
+	if (op->place != GOOD)
+		return;
+	a->words = 8;
+	for (unsigned int i = 0; i < a->words; i++)
+		a->word[i] = back[i];
+}
+
+static void make_pwrite(struct op *op)
+{
+	static const uint64_t offsets[] = { 4, 4, 4, 0x24, 0x28, 0x60, 0x64, 0x1000,
+					    EDU_SIZE - 4, EDU_SIZE - 16 };
+
+	op->fd = a_device();
+	op->place = a_place();
+	op->v[2] = PICK(offsets);
+	op->v[0] = a_position(op->v[2]);
+	op->v[1] = one_in(12) ? 0 : 4;
+	if (op->v[2] >= 0x1000 && one_in(2))
+		op->v[1] = (1 + below(100)) * 4;
+	op->v[3] = op->v[2] == 0x60 || op->v[2] == 0x64 ? 1u << below(10) : (uint32_t)rnd();
+}
+
+static void run_pwrite(const struct op *op, struct answer *a)
+{
+	uint32_t data[128];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(data); i++)
+		data[i] = (uint32_t)op->v[3] + i;
+	if (op->v[0] == 0x60 && edu_of[op->fd] == 1)
+		edge_raised = true;
+	a->ret = sys(pwrite(fds[op->fd], put(op, data, sizeof(data)), op->v[1], (off_t)op->v[0]));
+}
+
+static void run_read(const struct op *op, struct answer *a)
+{
+	uint32_t data = 0;
+
+	a->ret = sys(read(fds[op->fd], &data, sizeof(data)));
+}
+
+/* Of nothing: where the kernel's position stays, evfio's would come to registers that do things. */
+static void run_write(const struct op *op, struct answer *a)
+{
+	a->ret = sys(write(fds[op->fd], "", 0));
+}
+
+static void make_poll(struct op *op)
+{
+	op->fd = one_in(2) ? a_container() : one_in(2) ? a_group() : a_device();
+}
+
+static void run_poll(const struct op *op, struct answer *a)
+{
+	struct pollfd pfd = { .fd = fds[op->fd],
+			      .events = POLLIN | POLLOUT | POLLPRI | POLLRDNORM | POLLWRNORM };
+
+	a->ret = sys(poll(&pfd, 1, 0));
+	a->words = 1;
+	a->word[0] = (uint64_t)pfd.revents;
+}
+
+static void run_lseek(const struct op *op, struct answer *a)
+{
+	a->ret = sys(lseek(fds[op->fd], 0, SEEK_CUR));
+}
+
+/* v: window, offset, length, protection, flags */
+static void make_mmap(struct op *op)
+{
+	static const uint64_t offsets[] = { PAGE, 0x10000, EDU_SIZE - PAGE, EDU_SIZE, 1ull << 40,
+					    (1ull << 40) - PAGE, 0xffull << 40, 1ull << 39,
+					    1ull << 62 };
+	static const uint64_t lengths[] = { 1, 0x800, 2 * PAGE, EDU_SIZE - PAGE, EDU_SIZE,
+					    EDU_SIZE, EDU_SIZE + PAGE, REGS_STEP };
+	static const int protections[] = { PROT_NONE, PROT_READ, PROT_WRITE, PROT_READ | PROT_EXEC,
+					   PROT_READ | PROT_WRITE | PROT_EXEC };
+
+	op->fd = one_in(24) ? any_slot() : a_device();
+	op->v[0] = below(REGS_SLOTS);
+	op->v[1] = one_in(3) ? PICK(offsets) : 0;
+	op->v[2] = one_in(2) ? PICK(lengths) : PAGE;
+	op->v[3] = (uint64_t)(one_in(4) ? PICK(protections) : PROT_READ | PROT_WRITE);
+	op->v[4] = one_in(10) ? MAP_PRIVATE : MAP_SHARED;
+}
+
+static void regs_unmap(unsigned int window)
+{
+	if (regs_len[window])
+		munmap(at(REGS + window * REGS_STEP), REGS_STEP);
+	regs_len[window] = 0;
+}
+
+static void run_mmap(const struct op *op, struct answer *a)
+{
+	void *p;
+
+	/* eventfds and /dev/null are not what is being tested */
+	regs_unmap((unsigned int)op->v[0]);
+	p = mmap(at(REGS + op->v[0] * REGS_STEP), op->v[2], (int)op->v[3],
+		 (int)op->v[4] | MAP_FIXED, fds[op->fd], (off_t)op->v[1]);
+	a->ret = p == MAP_FAILED ? -errno : 0;
+	if (!a->ret)
+		regs_len[op->v[0]] = op->v[2];
+}
+
+static void make_munmap(struct op *op)
+{
+	op->v[0] = below(REGS_SLOTS);
+	op->v[1] = one_in(3);
+	op->v[2] = one_in(3) ? below(3) : 0;
+}
+
+/* All of a window, its first page, or another protection for it. */
+static void run_munmap(const struct op *op, struct answer *a)
+{
+	void *window = at(REGS + op->v[0] * REGS_STEP);
+
+	if (op->v[2])
+		a->ret = sys(mprotect(window, PAGE,
+				      op->v[2] == 1 ? PROT_READ : PROT_READ | PROT_WRITE));
+	else if (op->v[1])
+		a->ret = sys(munmap(window, PAGE));
+	else
+		regs_unmap((unsigned int)op->v[0]);
+}
+
+static sigjmp_buf fault;
+
+static void on_fault(int sig)
+{
+	siglongjmp(fault, sig);
+}
+
+static void make_touch(struct op *op)
+{
+	static const uint64_t offsets[] = { 4, 4, 0, 0x24, PAGE, EDU_SIZE - 4 };
+
+	op->v[0] = below(REGS_SLOTS);
+	op->v[1] = PICK(offsets);
+	op->v[2] = one_in(2) && op->v[1] == 4;
+	op->v[3] = (uint32_t)rnd();
+}
+
+/* Read, or write the second register, which reads back inverted. */
+static void run_touch(const struct op *op, struct answer *a)
+{
+	volatile uint32_t *reg = at(REGS + op->v[0] * REGS_STEP + op->v[1]);
+	int sig = sigsetjmp(fault, 1);
+
+	if (sig) {
+		a->ret = -1000 - sig;
+		return;
+	}
+	if (op->v[2])
+		*reg = (uint32_t)op->v[3];
+	else
+		a->word[0] = *reg;
+	a->words = 1;
+}
+
+static void make_eventfd(struct op *op)
+{
+	op->to = (uint8_t)(T0 + below(5));
+	op->v[0] = one_in(4);
+}
+
+static void run_eventfd(const struct op *op, struct answer *a)
+{
+	a->ret = sys(eventfd((unsigned int)op->v[0], EFD_NONBLOCK | EFD_CLOEXEC));
+	slot_fill(op->to, a);
+}
+
+static void make_signal(struct op *op)
+{
+	op->fd = (uint8_t)(one_in(4) ? T0 + below(3) : A0 + below(2));
+}
+
+static void run_signal(const struct op *op, struct answer *a)
+{
+	uint64_t one = 1;
+
+	a->ret = sys(write(fds[op->fd], &one, sizeof(one)));
+}
+
+static void make_count(struct op *op)
+{
+	op->fd = (uint8_t)(T0 + below(5));
+}
+
+static void run_count(const struct op *op, struct answer *a)
+{
+	a->ret = sys(read(fds[op->fd], &a->word[0], 8));
+	a->words = 1;
+}
+
+/* ---- the device, behind VFIO's back ---- */
+
+static uint32_t reg_read(unsigned int edu, unsigned int reg)
+{
+	return *(volatile uint32_t *)(edu_regs[edu] + reg);
+}
+
+static void reg_write(unsigned int edu, unsigned int reg, uint32_t value)
+{
+	*(volatile uint32_t *)(edu_regs[edu] + reg) = value;
+}
+
+static void make_raise(struct op *op)
+{
+	op->v[0] = below(2);
+	op->v[1] = 1u << below(4);
+}
+
+/* Raise an interrupt and let it come. */
+static void run_raise(const struct op *op, struct answer *a)
+{
+	edge_raised |= op->v[0] == 1;
+	reg_write((unsigned int)op->v[0], EDU_REG_RAISE, (uint32_t)op->v[1]);
+	a->word[0] = reg_read((unsigned int)op->v[0], EDU_REG_IRQ);
+	a->words = 1;
+}
+
+static void make_ack(struct op *op)
+{
+	op->v[0] = below(2);
+}
+
+static void run_ack(const struct op *op, struct answer *a)
+{
+	unsigned int edu = (unsigned int)op->v[0];
+
+	a->word[0] = reg_read(edu, EDU_REG_IRQ);
+	a->words = 1;
+	reg_write(edu, EDU_REG_ACK, (uint32_t)a->word[0]);
+}
+
+static void transfer(unsigned int edu, uint64_t iova, uint32_t len, bool store)
+{
+	struct dev d = { .name = edus[edu], .regs = edu_regs[edu], .size = EDU_SIZE };
+
+	if (store)
+		edu_store(&d, iova, len);
+	else
+		edu_load(&d, iova, len);
+}
+
+static void make_dma(struct op *op)
+{
+	static const uint32_t lengths[] = { 4, 64, 512, EDU_BUFFER_MAX, EDU_BUFFER_MAX };
+
+	op->v[0] = below(2);
+	op->v[1] = one_in(16) ? an_iova() : IOVA + below(32) * PAGE + below(2) * 0x100;
+	op->v[2] = PICK(lengths);
+	op->v[3] = one_in(2);
+	op->v[4] = one_in(16) ? an_iova() : IOVA + below(32) * PAGE;
+}
+
+/* The device writes to memory, perhaps what it read first; what then is everywhere. */
+static void run_dma(const struct op *op, struct answer *a)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+	const uint64_t wide = (1ull << 48) - 1;		/* no more comes out of an edu */
+	unsigned int edu = (unsigned int)op->v[0];
+
+	if (op->v[3]) {
+		transfer(edu, op->v[4] & wide, (uint32_t)op->v[2], false);
+		buffer_dirty = true;
+	}
+	transfer(edu, op->v[1] & wide, (uint32_t)op->v[2], true);
+	memory_dirty = true;
+	hash = hash_words(hash, ARENA, ARENA_PAGES * PAGE);
+	hash = hash_words(hash, RDONLY, RDONLY_PAGES * PAGE);
+	hash = hash_words(hash, SHARED, SHARED_PAGES * PAGE);
+	hash = hash_words(hash, FRESH, FRESH_PAGES * PAGE);
+	a->word[0] = hash_words(hash, HUGE, 16 * PAGE);
+	a->words = 1;
+}
+
+static void make_discard(struct op *op)
+{
+	op->v[0] = ARENA + below(ARENA_PAGES) * PAGE;
+	op->v[1] = (1 + below(4)) * PAGE;
+}
+
+/* Memory goes away under a mapping, which keeps its pages. */
+static void run_discard(const struct op *op, struct answer *a)
+{
+	a->ret = sys(madvise(at(op->v[0]), op->v[0] + op->v[1] > GAP ? PAGE : op->v[1],
+			     MADV_DONTNEED));
+	memory_dirty = true;
+}
+
+/* ---- all of them ---- */
+
+enum call_number {
+	C_OPEN, G_OPEN, SET_CONTAINER, SET_IOMMU, GET_FD, EVENTFD, SET_IRQS, MMAP, FIRST_OTHER
+};
+
+static const struct call calls[] = {
+	[C_OPEN] = { "open_container", 2, make_c_open, run_c_open, "f" },
+	[G_OPEN] = { "open_group", 3, make_g_open, run_g_open, "e" },
+	[SET_CONTAINER] = { "set_container", 4, make_set_container, run_set_container, "s" },
+	[SET_IOMMU] = { "set_iommu", 4, make_set_iommu, run_set_iommu, "t" },
+	[GET_FD] = { "get_device_fd", 5, make_get_fd, run_get_fd, "n" },
+	[EVENTFD] = { "eventfd", 4, make_eventfd, run_eventfd, "c" },
+	[SET_IRQS] = { "set_irqs", 34, make_set_irqs, run_set_irqs, "fisncb" },
+	[MMAP] = { "mmap", 8, make_mmap, run_mmap, "wolpf" },
+	{ "close", 5, make_close, run_close, "" },
+	{ "dup", 3, make_dup, run_dup, "" },
+	{ "api_version", 1, make_container, run_api, "" },
+	{ "check_extension", 4, make_check, run_check, "x" },
+	{ "iommu_info", 6, make_iommu_info, run_iommu_info, "" },
+	{ "map_dma", 40, make_map, run_map, "ivlf" },
+	{ "unmap_dma", 18, make_unmap, run_unmap, "ilf" },
+	{ "dirty_pages", 1, make_dirty, run_dirty, "f" },
+	{ "unknown", 4, make_unknown, run_unknown, "n" },
+	{ "get_status", 5, make_status, run_status, "" },
+	{ "unset_container", 2, make_group, run_unset_container, "" },
+	{ "get_info", 4, make_get_info, run_get_info, "" },
+	{ "region_info", 5, make_region_info, run_region_info, "i" },
+	{ "irq_info", 5, make_irq_info, run_irq_info, "i" },
+	{ "reset", 2, make_device, run_reset, "" },
+	{ "feature", 3, make_feature, run_feature, "f" },
+	{ "pread", 10, make_pread, run_pread, "oc" },
+	{ "pwrite", 10, make_pwrite, run_pwrite, "oc-v" },
+	{ "read", 1, make_device, run_read, "" },
+	{ "write", 1, make_device, run_write, "" },
+	{ "poll", 2, make_poll, run_poll, "" },
+	{ "lseek", 1, make_poll, run_lseek, "" },
+	{ "munmap", 4, make_munmap, run_munmap, "wpm" },
+	{ "touch", 12, make_touch, run_touch, "wod" },
+	{ "signal", 6, make_signal, run_signal, "" },
+	{ "count", 14, make_count, run_count, "" },
+	{ "raise", 12, make_raise, run_raise, "eb" },
+	{ "ack", 8, make_ack, run_ack, "e" },
+	{ "dma", 2, make_dma, run_dma, "eilrf" },
+	{ "discard", 1, make_discard, run_discard, "vl" },
+};
+
+/* ---- sequences ---- */
+
+static struct op ops[MAX_OPS];
+static unsigned int nr_ops;
+
+static struct op *add(unsigned int number)
+{
+	struct op *op = &ops[nr_ops++];
+
+	memset(op, 0, sizeof(*op));
+	op->call = (uint8_t)number;
+	return op;
+}
+
+/* Open a device as programs do; now and then a step is missing or made with other arguments. */
+static void add_chain(unsigned int edu, unsigned int container, bool new_container)
+{
+	struct op *op;
+
+	if (nr_ops + 12 > MAX_OPS)
+		return;
+	if (new_container && !one_in(40))
+		add(C_OPEN)->to = (uint8_t)container;
+	if (!one_in(40)) {
+		op = add(G_OPEN);
+		op->to = (uint8_t)(G0 + edu);
+		op->v[0] = edu;
+	}
+	if (!one_in(40)) {
+		op = add(SET_CONTAINER);
+		op->fd = (uint8_t)(G0 + edu);
+		op->v[0] = container;
+	}
+	if (new_container && !one_in(40)) {
+		op = add(SET_IOMMU);
+		op->fd = (uint8_t)container;
+		op->v[0] = one_in(4) ? VFIO_TYPE1_IOMMU : VFIO_TYPE1v2_IOMMU;
+	}
+	if (!one_in(40)) {
+		op = add(GET_FD);
+		op->fd = (uint8_t)(G0 + edu);
+		op->to = (uint8_t)(D0 + edu);
+		op->v[0] = edu;
+	}
+	if (one_in(2)) {
+		add(EVENTFD)->to = (uint8_t)(T0 + edu);
+		op = add(SET_IRQS);
+		op->fd = (uint8_t)(D0 + edu);
+		op->v[0] = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+		op->v[3] = 1;
+		op->v[4] = T0 + edu;
+		op->argsz = IRQ_HEAD + 4;
+	}
+	if (one_in(3)) {
+		op = add(MMAP);
+		op->fd = (uint8_t)(D0 + edu);
+		op->v[0] = edu;
+		op->v[2] = EDU_SIZE;
+		op->v[3] = PROT_READ | PROT_WRITE;
+		op->v[4] = MAP_SHARED;
+	}
+}
+
+static void sequence_make(uint64_t seed, unsigned int number)
+{
+	static unsigned int total;
+	unsigned int body, pick, i;
+
+	if (!total)
+		for (i = 0; i < ARRAY_SIZE(calls); i++)
+			total += calls[i].weight;
+	rng_state = mix(seed * 0x9e3779b97f4a7c15 + number);
+	nr_ops = 0;
+	poor = one_in(10);
+	if (!one_in(50))
+		add_chain(below(2), C0, true);
+	if (one_in(2)) {
+		pick = ops[0].call == C_OPEN && nr_ops > 1 ? 1 - (unsigned int)ops[1].v[0] % 2 :
+			below(2);
+		if (one_in(3))
+			add_chain(pick, C1, true);
+		else
+			add_chain(pick, C0, false);
+	}
+	body = 20 + below(40);
+	while (body-- && nr_ops < MAX_OPS) {
+		if (one_in(50)) {
+			add_chain(below(2), one_in(3) ? C1 : C0, one_in(2));
+			continue;
+		}
+		pick = below(total);
+		for (i = 0; pick >= calls[i].weight; i++)
+			pick -= calls[i].weight;
+		calls[i].make(add(i));
+	}
+}
+
+static unsigned long met[ARRAY_SIZE(deliberate)];
+
+static const struct deliberate *find_deliberate(const struct op *op, const struct answer *a)
+{
+	const struct deliberate *d;
+
+	for (d = deliberate; d < deliberate + ARRAY_SIZE(deliberate); d++)
+		if (!strcmp(d->call, calls[op->call].name) && d->match(op, a, kernel_side))
+			return d;
+	return NULL;
+}
+
+/* Make the state the same again after a call that is meant to leave a different one. */
+static void resync(const struct op *op, const struct answer *a)
+{
+	struct vfio_iommu_type1_dirty_bitmap stop = {
+		.argsz = sizeof(stop), .flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP,
+	};
+	const uint32_t trigger = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+
+	if (op->call == SET_IRQS && (a->ret == -EBADF || a->ret == -EINVAL) &&
+	    op->v[0] == trigger && !irq_trigger(fds[op->fd], 0, -1))
+		for (size_t i = 0; i < ARRAY_SIZE(deliberate); i++)
+			met[i] += deliberate[i].match == is_bad_eventfd;
+	if (!strcmp(calls[op->call].name, "dirty_pages") ||
+	    !strcmp(calls[op->call].name, "feature"))
+		ioctl(fds[op->fd], VFIO_IOMMU_DIRTY_PAGES, &stop);
+	if (!strcmp(calls[op->call].name, "unmap_dma") && op->v[0] && op->v[1] &&
+	    op->v[0] + op->v[1] == 0)
+		dma_unmap_all(fds[op->fd]);
+	if (a->registers && !a->ret)
+		dma_unmap(fds[op->fd], op->v[0], op->v[2]);
+}
+
+static uint64_t text_hash;
+static bool tell;
+
+static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	for (const char *c = text; *c; c++)
+		text_hash = (text_hash ^ (uint8_t)*c) * 0x100000001b3;
+	if (tell)
+		fputs(text, stdout);
+}
+
+static const char *result_text(long ret)
+{
+	static char text[32];
+
+	if (ret <= -1000)
+		snprintf(text, sizeof(text), "signal %ld", -ret - 1000);
+	else if (ret < 0 && strerrorname_np((int)-ret))
+		snprintf(text, sizeof(text), "%s", strerrorname_np((int)-ret));
+	else
+		snprintf(text, sizeof(text), "%ld", ret);
+	return text;
+}
+
+static void op_text(unsigned int number, const struct op *op)
+{
+	const struct call *call = &calls[op->call];
+
+	printf("  %2u %s(%s", number, call->name, slot_name[op->fd]);
+	for (unsigned int i = 0; call->args[i]; i++)
+		if (call->args[i] == 's')
+			printf(", %s", op->v[i] < SLOTS ? slot_name[op->v[i]] : "?");
+		else if (call->args[i] != '-')
+			printf(", 0x%" PRIx64, op->v[i]);
+	if (op->argsz)
+		printf(", argsz %u", op->argsz);
+	if (op->to)
+		printf(" -> %s", slot_name[op->to]);
+	printf("%s): ", place_name[op->place]);
+}
+
+static void op_run(unsigned int number)
+{
+	const struct op *op = &ops[number];
+	struct answer a = { .edu = edu_of[op->fd] };
+	const struct deliberate *d;
+
+	if (tell)
+		op_text(number, op);
+	calls[op->call].run(op, &a);
+	d = find_deliberate(op, &a);
+	if (d) {
+		met[d - deliberate]++;
+		say("[%s]\n", d->subject);
+	} else {
+		say("%s", a.fd ? "fd" : result_text(a.ret));
+		for (unsigned int i = 0; i < a.words; i++)
+			say(" %" PRIx64, a.word[i]);
+		say("\n");
+	}
+	resync(op, &a);
+}
+
+static void poverty(bool on)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+	struct rlimit limit = { .rlim_cur = POOR_LIMIT, .rlim_max = RLIM_INFINITY };
+
+	if (!on)
+		limit.rlim_cur = RLIM_INFINITY;
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) || syscall(SYS_capget, &head, data))
+		tap_bail("capabilities: %m");
+	if (on)
+		data[0].effective &= ~(1u << CAP_IPC_LOCK);
+	else
+		data[0].effective |= data[0].permitted & 1u << CAP_IPC_LOCK;
+	if (syscall(SYS_capset, &head, data))
+		tap_bail("capabilities: %m");
+}
+
+static void edu_settle(unsigned int edu)
+{
+	struct dev d = { .name = edus[edu], .regs = edu_regs[edu], .size = EDU_SIZE };
+
+	edu_quiet(&d);
+	reg_write(edu, EDU_REG_LIVE, 0);
+}
+
+/* Let a latched edge go by, and fill a device's buffer with zeros again. */
+static void settle(void)
+{
+	struct dev d;
+
+	for (unsigned int edu = 0; edu < 2; edu++) {
+		edu_settle(edu);
+		if (!buffer_dirty && !(edge_raised && edu == 1))
+			continue;
+		dev_open(&d, edus[edu]);
+		if (buffer_dirty) {
+			if (dma_map(d.container, at(CHECK), IOVA, PAGE, RO))
+				tap_bail("settle: cannot map");
+			edu_load(&d, IOVA, EDU_BUFFER_MAX);
+		}
+		if (edge_raised && edu == 1)
+			forget_edge(d.fd);
+		dev_close(&d);
+		edu_settle(edu);
+	}
+	buffer_dirty = false;
+	edge_raised = false;
+}
+
+static unsigned long run_calls;
+
+/* Run the sequence that was made, without the calls in @out. */
+static void sequence_run(const bool *out)
+{
+	unsigned int i;
+	int c;
+
+	text_hash = 0xcbf29ce484222325;
+	memory_begin();
+	for (i = 0; i < SLOTS; i++)
+		edu_of[i] = -1;
+	if (poor)
+		poverty(true);
+	for (i = 0; i < nr_ops; i++) {
+		if (out && out[i])
+			continue;
+		op_run(i);
+		run_calls++;
+	}
+	if (poor)
+		poverty(false);
+	for (i = 0; i < REGS_SLOTS; i++)
+		regs_unmap(i);
+	for (i = 0; i < NONE_FD; i++)
+		slot_close(i);
+	/* Everything is closed: so everything is free, and nothing locked. */
+	for (i = 0; i < 2; i++) {
+		c = group_open(edus[i]);
+		if (tell)
+			printf("  end group %u: ", i);
+		say("%s\n", c < 0 ? result_text(c) : "free");
+		if (c >= 0)
+			close(c);
+	}
+	settle();
+}
+
+static void setup(void)
+{
+	struct sigaction act = { .sa_handler = on_fault };
+	int mem = open("/dev/mem", O_RDWR | O_SYNC | O_CLOEXEC);
+
+	sigaction(SIGBUS, &act, NULL);
+	sigaction(SIGSEGV, &act, NULL);
+	for (unsigned int i = 0; i < 2; i++) {
+		board_take(edus[i]);
+		edu_regs[i] = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, mem,
+				   (off_t)edu_base[i]);
+		if (edu_regs[i] == MAP_FAILED)
+			tap_bail("/dev/mem: %m");
+	}
+	close(mem);
+	for (unsigned int i = 0; i < SLOTS; i++)
+		fds[i] = -1;
+	fds[NULL_FD] = open("/dev/null", O_RDWR);
+	memory_init();
+	memory_begin();
+	buffer_dirty = true;
+	edge_raised = true;
+	settle();
+}
+
+/* Pages that stay locked or pinned are told now and then; a leak does not go away. */
+static void leaks(const char *when)
+{
+	long locked = locked_kb(), pinned = pages_pinned();
+
+	if (locked || pinned)
+		printf("leak %s: %ld kB locked, %ld pages pinned\n", when, locked, pinned);
+}
+
+static void hashes(uint64_t seed, unsigned int first, unsigned int count)
+{
+	char when[16];
+
+	for (unsigned int i = first; i < first + count; i++) {
+		sequence_make(seed, i);
+		sequence_run(NULL);
+		printf("%u %" PRIx64 "\n", i, text_hash);
+		if ((i & 63) != 63)
+			continue;
+		snprintf(when, sizeof(when), "%u", i);
+		leaks(when);
+	}
+}
+
+/* Lines "NUMBER [CALL...]": that sequence without these calls. */
+static void selected(uint64_t seed)
+{
+	bool out[MAX_OPS];
+	char line[1024], *p, *end;
+	unsigned int number, i;
+	unsigned long n = 0;
+
+	while (fgets(line, sizeof(line), stdin)) {
+		number = (unsigned int)strtoul(line, &p, 10);
+		sequence_make(seed, number);
+		memset(out, 0, sizeof(out));
+		for (; i = (unsigned int)strtoul(p, &end, 10), end != p; p = end)
+			if (i < MAX_OPS)
+				out[i] = true;
+		if (tell)
+			printf("sequence %u%s\n", number, poor ? ", little memory may be locked" : "");
+		sequence_run(out);
+		if (tell)
+			leaks(line);
+		else
+			printf("%lu %" PRIx64 "\n", n, text_hash);
+		n++;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t seed;
+
+	kernel_side = argc > 1 && !strcmp(argv[1], "--kernel");
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	argc -= kernel_side;
+	argv += kernel_side;
+	if (argc < 3)
+		tap_bail("usage: differ [--kernel] hashes|details|masked SEED [FIRST COUNT]");
+	seed = strtoull(argv[2], NULL, 0);
+	setup();
+	if (!strcmp(argv[1], "hashes") && argc == 5) {
+		hashes(seed, (unsigned int)atoi(argv[3]), (unsigned int)atoi(argv[4]));
+	} else {
+		tell = !strcmp(argv[1], "details");
+		selected(seed);
+	}
+	leaks("at the end");
+	printf("calls %lu\n", run_calls);
+	for (unsigned int i = 0; i < ARRAY_SIZE(deliberate); i++)
+		printf("met %lu %s: %s: %s\n", met[i], deliberate[i].call, deliberate[i].subject,
+		       deliberate[i].reason);
+	return 0;
+}

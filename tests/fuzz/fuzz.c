@@ -1,0 +1,1122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * fuzz - make the modules' life hard; the kernel's log tells whether they minded
+ *
+ *	fuzz storm SEED SECONDS		processes with threads that make random calls on shared
+ *					fds while they are killed, devices raise interrupts, do
+ *					DMA and are unbound, and allocations fail
+ *	fuzz fail-nth [NAME]		each call again and again, its first, second, ...
+ *					allocation or user copy failing, until it needs no more:
+ *					after a failure all must be as before, so that it works
+ *
+ * Runs on a kernel with fault injection and all the checks there are (tests/kernel/). The board's
+ * devices have to be hit with care: an edu that is told to move more than its buffer holds ends
+ * QEMU itself. So only the first process, which is never killed, starts transfers.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "libboard.h"
+#include "libtap.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define PAGE 4096ul
+
+static const char *const edus[] = { EDU0, EDU1, EDU2, EDU3 };
+#define EDUS ARRAY_SIZE(edus)
+
+/* ---- failing on purpose ---- */
+
+/*
+ * Giving a group back to its default domain must not fail, and the kernel says so with a warning if
+ * the driver of the IOMMU needs memory for it and gets none. So nothing fails in there.
+ */
+static void injection_spare(void)
+{
+	uint64_t address, release = 0, detach = 0, end = UINT64_MAX;
+	FILE *file = fopen("/proc/kallsyms", "re");
+	char line[256], name[128], value[32];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%lx %*c %127s", &address, name) != 2)
+			continue;
+		if (!strcmp(name, "__iommu_release_dma_ownership"))
+			release = address;
+		if (!strcmp(name, "iommu_detach_group"))
+			detach = address;
+		if (detach && address > detach && address < end)
+			end = address;
+	}
+	if (!file || !release || release > detach || detach - release > 0x1000)
+		tap_bail("/proc/kallsyms: no iommu_detach_group close behind the release of groups");
+	fclose(file);
+	snprintf(value, sizeof(value), "0x%lx", release);
+	if (file_write("/sys/kernel/debug/failslab/reject-start", value) ||
+	    file_write("/sys/kernel/debug/fail_page_alloc/reject-start", value))
+		tap_bail("this kernel cannot spare functions");
+	snprintf(value, sizeof(value), "0x%lx", end);
+	file_write("/sys/kernel/debug/failslab/reject-end", value);
+	file_write("/sys/kernel/debug/fail_page_alloc/reject-end", value);
+}
+
+static void injection_init(void)
+{
+	static const char *const settings[][2] = {
+		{ "failslab/ignore-gfp-wait", "N" }, { "fail_page_alloc/ignore-gfp-wait", "N" },
+		{ "fail_page_alloc/ignore-gfp-highmem", "N" }, { "fail_page_alloc/min-order", "0" },
+		{ "failslab/verbose", "0" }, { "fail_page_alloc/verbose", "0" },
+		{ "fail_usercopy/verbose", "0" },
+	};
+	char path[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s", settings[i][0]);
+		if (file_write(path, settings[i][1]))
+			tap_bail("%s: this kernel injects no faults", path);
+	}
+	injection_spare();
+}
+
+/* Of this thread: the @n-th allocation from now on fails, none for 0. */
+static int fail_fd(void)
+{
+	static __thread int fd = -1;
+
+	if (fd < 0)
+		fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	return fd;
+}
+
+static void fail_nth(int fd, unsigned int n)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%u", n);
+
+	/* The last failure may be that of switching it off, which it thereby is. */
+	if (pwrite(fd, text, (size_t)len, 0) != len && n)
+		tap_bail("fail-nth: %m");
+}
+
+/* Stop failing; whether it has failed. */
+static bool failed_nth(int fd)
+{
+	char left[16] = "";
+	bool failed;
+
+	/* If this is what fails, the call has not. */
+	failed = pread(fd, left, sizeof(left) - 1, 0) > 0 && atoi(left) == 0;
+	fail_nth(fd, 0);
+	return failed;
+}
+
+/* ---- fail-nth: every allocation of every call ---- */
+
+/* Pages, none beside its neighbour: their extents need pages of their own. */
+#define SCATTERED	1200
+
+static struct dev dev;
+static int container, group, spare, efd[3];
+static uint8_t *memory, *scattered;
+static char text[8192];
+static unsigned int wrong;
+
+/* 0 or more, or -errno; anything else about a step is a bug of this program. */
+typedef long step(void);
+
+static long ok_or_bail(long ret, const char *what)
+{
+	if (ret < 0)
+		tap_bail("%s: %s", what, strerror((int)-ret));
+	return ret;
+}
+
+static long nothing(void)
+{
+	return 0;
+}
+
+static long open_container(void)
+{
+	container = container_open();
+	return container;
+}
+
+static long close_container(void)
+{
+	return sys(close(container));
+}
+
+static long open_group(void)
+{
+	group = group_open(EDU0);
+	return group;
+}
+
+static long close_group(void)
+{
+	return sys(close(group));
+}
+
+static long have_group(void)
+{
+	return ok_or_bail(open_container(), "container") | ok_or_bail(open_group(), "group");
+}
+
+static long drop_group(void)
+{
+	return close_group() | close_container();
+}
+
+static long join(void)
+{
+	return group_set(group, container);
+}
+
+static long have_joined(void)
+{
+	have_group();
+	return ok_or_bail(join(), "SET_CONTAINER");
+}
+
+static long leave(void)
+{
+	return group_unset(group);
+}
+
+static long set_v1(void)
+{
+	return container_set_iommu(container, VFIO_TYPE1_IOMMU);
+}
+
+static long set_v2(void)
+{
+	return container_set_iommu(container, VFIO_TYPE1v2_IOMMU);
+}
+
+static long have_iommu(void)
+{
+	have_joined();
+	return ok_or_bail(set_v2(), "SET_IOMMU");
+}
+
+static long get_fd(void)
+{
+	dev.fd = device_fd(group, EDU0);
+	return dev.fd;
+}
+
+static long drop_fd(void)
+{
+	return sys(close(dev.fd)) | drop_group();
+}
+
+static long have_open(void)
+{
+	dev_open(&dev, EDU0);
+	return 0;
+}
+
+static long drop_open(void)
+{
+	dev_close(&dev);
+	return 0;
+}
+
+static long have_reset(void)
+{
+	dev_open(&dev, EDU1);
+	return 0;
+}
+
+static long get_second_fd(void)
+{
+	spare = device_fd(dev.group, EDU0);
+	return spare;
+}
+
+static long drop_second_fd(void)
+{
+	close(spare);
+	return drop_open();
+}
+
+static long check(void)
+{
+	return check_extension(dev.container, VFIO_DMA_CC_IOMMU);
+}
+
+static long info(void)
+{
+	struct vfio_iommu_type1_info *in = (void *)text;
+
+	in->argsz = sizeof(text);
+	return xioctl(dev.container, VFIO_IOMMU_GET_INFO, in);
+}
+
+static long map_page(void)
+{
+	return dma_map(dev.container, memory, IOVA, PAGE, RW);
+}
+
+static long map_scattered(void)
+{
+	return dma_map(dev.container, scattered, IOVA, SCATTERED * PAGE, RW);
+}
+
+static long map_high(void)
+{
+	return dma_map(dev.container, memory, 0xffffffff000, PAGE, RO);
+}
+
+static long have_page(void)
+{
+	have_open();
+	return ok_or_bail(map_page(), "MAP_DMA");
+}
+
+static long have_scattered(void)
+{
+	have_open();
+	return ok_or_bail(map_scattered(), "MAP_DMA") | ok_or_bail(map_high(), "MAP_DMA");
+}
+
+static long unmap_page(void)
+{
+	return dma_unmap(dev.container, IOVA, PAGE) < 0 ? -errno : 0;
+}
+
+static long unmap_all(void)
+{
+	return dma_unmap_all(dev.container) < 0 ? -errno : 0;
+}
+
+/* A second group comes to mappings that exist. */
+static long have_mapped_and_second(void)
+{
+	have_scattered();
+	board_take(EDU3);
+	group = (int)ok_or_bail(group_open(EDU3), "group");
+	return 0;
+}
+
+static long join_second(void)
+{
+	return group_set(group, dev.container);
+}
+
+static long have_second(void)
+{
+	have_mapped_and_second();
+	return ok_or_bail(join_second(), "SET_CONTAINER");
+}
+
+static long drop_second(void)
+{
+	close(group);
+	return drop_open();
+}
+
+static long status(void)
+{
+	return group_status(dev.group);
+}
+
+static long device_info(void)
+{
+	struct vfio_device_info in = { .argsz = sizeof(in) };
+
+	return xioctl(dev.fd, VFIO_DEVICE_GET_INFO, &in);
+}
+
+static long region_info(void)
+{
+	struct vfio_region_info in = { .argsz = sizeof(in) };
+
+	return xioctl(dev.fd, VFIO_DEVICE_GET_REGION_INFO, &in);
+}
+
+static long interrupt_info(void)
+{
+	struct vfio_irq_info in;
+
+	return irq_info(dev.fd, 0, &in);
+}
+
+static long trigger(void)
+{
+	return irq_trigger(dev.fd, 0, efd[0]);
+}
+
+static long have_trigger(void)
+{
+	have_open();
+	return ok_or_bail(trigger(), "SET_IRQS");
+}
+
+static long another_trigger(void)
+{
+	long ret = irq_trigger(dev.fd, 0, efd[1]);
+
+	/* When it cannot be had the old one stays. */
+	if (ret) {
+		edu_raise(&dev, 1);
+		if (efd_take(efd[0], 1000) != 1) {
+			printf("WRONG: a change of trigger failed and lost the old one\n");
+			wrong++;
+		}
+		edu_ack(&dev);
+		irq_unmask(dev.fd, 0);
+	}
+	return ret;
+}
+
+static long no_trigger(void)
+{
+	return irq_trigger(dev.fd, 0, -1);
+}
+
+static long fire(void)
+{
+	return irq_set(dev.fd, 0, VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER, 1);
+}
+
+static long mask(void)
+{
+	return irq_mask(dev.fd, 0);
+}
+
+static long unmask(void)
+{
+	return irq_unmask(dev.fd, 0);
+}
+
+static long mask_by_eventfd(void)
+{
+	return irq_set(dev.fd, 0, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK, efd[2]);
+}
+
+static long unmask_by_eventfd(void)
+{
+	return irq_set(dev.fd, 0, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, efd[2]);
+}
+
+static long reset(void)
+{
+	return xioctl(dev.fd, VFIO_DEVICE_RESET, NULL);
+}
+
+static long feature(void)
+{
+	struct vfio_device_feature in = { .argsz = sizeof(in), .flags = VFIO_DEVICE_FEATURE_GET };
+	long ret = xioctl(dev.fd, VFIO_DEVICE_FEATURE, &in);
+
+	return ret == -ENOTTY ? 0 : ret;
+}
+
+static long read_registers(void)
+{
+	uint32_t data[64];
+
+	return sys(pread(dev.fd, data, sizeof(data), 0));
+}
+
+static long write_register(void)
+{
+	uint32_t data[4] = { 0 };
+
+	return sys(pwrite(dev.fd, data, sizeof(data), 0x1000));
+}
+
+static void *second_map;
+
+static long map_registers(void)
+{
+	second_map = mmap(NULL, EDU_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, dev.fd, 0);
+	return second_map == MAP_FAILED ? -errno : 0;
+}
+
+static long drop_registers(void)
+{
+	munmap(second_map, EDU_SIZE);
+	return drop_open();
+}
+
+static long have_registers(void)
+{
+	have_open();
+	return ok_or_bail(map_registers(), "mmap");
+}
+
+/* The fault that fails is made again. */
+static long touch(void)
+{
+	return *(volatile uint32_t *)((uint8_t *)second_map + 0x2000) != 0xffffffff ? -EIO : 0;
+}
+
+static long read_fdinfo(int fd)
+{
+	char path[64];
+	long ret;
+	int file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = open(path, O_RDONLY);
+	if (file < 0)
+		return -errno;
+	ret = sys(read(file, text, sizeof(text)));
+	close(file);
+	return ret;
+}
+
+static long fdinfo(void)
+{
+	long ret = read_fdinfo(dev.container);
+
+	if (ret >= 0)
+		ret = read_fdinfo(dev.group);
+	return ret < 0 ? ret : read_fdinfo(dev.fd);
+}
+
+static long members(void)
+{
+	char path[64];
+	long ret;
+	int file;
+
+	snprintf(path, sizeof(path), "/sys/class/vfio/%d/members", board_group(EDU0));
+	file = open(path, O_RDONLY);
+	if (file < 0)
+		return -errno;
+	ret = sys(read(file, text, sizeof(text)));
+	close(file);
+	return ret;
+}
+
+static long have_none(void)
+{
+	int ret = board_unbind(EDU0);
+
+	if (!ret)
+		ret = file_write(board_path(EDU0, "driver_override"), "vfio-platform");
+	return ok_or_bail(ret, "unbind");
+}
+
+static long bind(void)
+{
+	int ret = file_write("/sys/bus/platform/drivers_probe", EDU0);
+
+	/* A probe that fails does not fail the write. */
+	return ret ? ret : *board_driver(EDU0) ? 0 : -ENODEV;
+}
+
+static long unbind(void)
+{
+	return board_unbind(EDU0);
+}
+
+static long have_bound(void)
+{
+	board_take(EDU0);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	step *before, *call, *after;
+	bool once;	/* cannot be made again, whatever it answered */
+} steps[] = {
+	{ "open container", nothing, open_container, close_container, false },
+	{ "open group", nothing, open_group, close_group, false },
+	{ "SET_CONTAINER", have_group, join, drop_group, false },
+	{ "UNSET_CONTAINER", have_joined, leave, drop_group, false },
+	{ "SET_IOMMU type1", have_joined, set_v1, drop_group, false },
+	{ "SET_IOMMU type1v2", have_joined, set_v2, drop_group, false },
+	{ "GET_DEVICE_FD", have_iommu, get_fd, drop_fd, false },
+	{ "GET_DEVICE_FD again", have_open, get_second_fd, drop_second_fd, false },
+	{ "CHECK_EXTENSION", have_open, check, drop_open, false },
+	{ "IOMMU_GET_INFO", have_page, info, drop_open, false },
+	{ "MAP_DMA a page", have_open, map_page, drop_open, false },
+	{ "MAP_DMA scattered pages", have_open, map_scattered, drop_open, false },
+	{ "MAP_DMA far away", have_open, map_high, drop_open, false },
+	{ "UNMAP_DMA a page", have_page, unmap_page, drop_open, false },
+	{ "UNMAP_DMA all", have_scattered, unmap_all, drop_open, false },
+	{ "SET_CONTAINER with mappings", have_mapped_and_second, join_second, drop_second, false },
+	{ "UNSET_CONTAINER with mappings", have_second, leave, drop_second, false },
+	{ "GET_STATUS", have_open, status, drop_open, false },
+	{ "GET_INFO", have_open, device_info, drop_open, false },
+	{ "GET_REGION_INFO", have_open, region_info, drop_open, false },
+	{ "GET_IRQ_INFO", have_open, interrupt_info, drop_open, false },
+	{ "SET_IRQS trigger", have_open, trigger, drop_open, false },
+	{ "SET_IRQS another trigger", have_trigger, another_trigger, drop_open, false },
+	{ "SET_IRQS no trigger", have_trigger, no_trigger, drop_open, false },
+	{ "SET_IRQS fire", have_trigger, fire, drop_open, false },
+	{ "SET_IRQS mask", have_trigger, mask, drop_open, false },
+	{ "SET_IRQS unmask", have_trigger, unmask, drop_open, false },
+	{ "SET_IRQS mask by eventfd", have_trigger, mask_by_eventfd, drop_open, false },
+	{ "SET_IRQS unmask by eventfd", have_trigger, unmask_by_eventfd, drop_open, false },
+	{ "RESET", have_reset, reset, drop_open, false },
+	{ "FEATURE", have_open, feature, drop_open, false },
+	{ "pread", have_open, read_registers, drop_open, false },
+	{ "pwrite", have_open, write_register, drop_open, false },
+	{ "mmap", have_open, map_registers, drop_registers, false },
+	{ "touch a mapping", have_registers, touch, drop_registers, false },
+	{ "fdinfo", have_page, fdinfo, drop_open, false },
+	{ "members", have_open, members, drop_open, false },
+	{ "close device, group, container", have_trigger, drop_open, nothing, true },
+	{ "close all with mappings", have_scattered, drop_open, nothing, true },
+	{ "close a device with a reset", have_reset, drop_open, nothing, true },
+	{ "bind", have_none, bind, nothing, false },
+	{ "unbind", have_bound, unbind, have_bound, true },
+};
+
+static int fail_all(const char *only)
+{
+	unsigned int injected = 0, calls = 0, n, refused;
+	int fd = fail_fd();
+	long ret;
+
+	injection_init();
+	memory = mem_new(4 * PAGE);
+	scattered = mmap(NULL, SCATTERED * PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	madvise(scattered, SCATTERED * PAGE, MADV_NOHUGEPAGE);
+	for (unsigned int step = 7, i = 0, p = 0; i < SCATTERED; i++, p = (p + step) % SCATTERED)
+		scattered[(i * 7 + i * 7 / SCATTERED) % SCATTERED * PAGE] = (uint8_t)p;
+	for (size_t i = 0; i < ARRAY_SIZE(efd); i++)
+		efd[i] = efd_new(0);
+	for (size_t i = 0; i < 2; i++)
+		board_take(edus[i]);
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		if (only && strcmp(only, steps[i].name))
+			continue;
+		refused = 0;
+		for (n = 1; n < 2000; n++) {
+			steps[i].before();
+			fail_nth(fd, n);
+			ret = steps[i].call();
+			if (!failed_nth(fd)) {
+				steps[i].after();
+				break;
+			}
+			injected++;
+			/* What a page fault or a probe needed may have failed and been got over. */
+			if (ret < 0 && !steps[i].once) {
+				refused++;
+				ret = steps[i].call();
+				if (ret < 0) {
+					printf("WRONG: %s: after allocation %u failed it answers %s\n",
+					       steps[i].name, n, strerror((int)-ret));
+					wrong++;
+				}
+			}
+			steps[i].after();
+			if (locked_kb()) {
+				printf("WRONG: %s: after allocation %u failed %ld kB stay locked\n",
+				       steps[i].name, n, locked_kb());
+				wrong++;
+				break;
+			}
+		}
+		calls++;
+		printf("fail-nth: %-32s %3u allocations and copies failed, %u calls refused\n",
+		       steps[i].name, n - 1, refused);
+	}
+	if (pages_pinned()) {
+		printf("WRONG: %ld pages stay pinned\n", pages_pinned());
+		wrong++;
+	}
+	printf("fail-nth: %u calls, %u failures injected, %u wrong\n", calls, injected, wrong);
+	return wrong != 0;
+}
+
+/* ---- storm ---- */
+
+#define THREADS		3
+#define PROCESSES	3
+#define FDS		24
+#define WINDOWS		4
+
+/* What all processes share. */
+struct shared {
+	atomic_ulong calls, opens, maps, injected, kills, exits, unbinds, transfers;
+	atomic_bool stop;
+};
+
+static struct shared *shared;
+static volatile uint8_t *edu_regs[EDUS];
+
+/* Of one process; its threads use and overwrite them as they like. */
+static atomic_int fds[FDS];
+static uint8_t *arena;
+static void *_Atomic windows[WINDOWS];
+#define ARENA_PAGES 1024u
+
+static __thread uint64_t rng;
+static __thread sigjmp_buf fault;
+static __thread volatile sig_atomic_t touching;
+
+static uint64_t rnd(void)
+{
+	uint64_t z = rng += 0x9e3779b97f4a7c15;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+static unsigned int below(unsigned int n)
+{
+	return (unsigned int)((rnd() >> 32) * n >> 32);
+}
+
+static bool one_in(unsigned int n)
+{
+	return !below(n);
+}
+
+static void on_fault(int sig)
+{
+	if (touching)
+		siglongjmp(fault, sig);
+	_exit(100 + sig);
+}
+
+/* Slots by what they mostly hold; sometimes any. */
+enum { CONTAINERS = 0, GROUPS = 4, DEVICES = 10, EVENTFDS = 18 };
+
+static int slot(int first, int end)
+{
+	return one_in(64) ? (int)below(FDS) : first + (int)below((unsigned int)(end - first));
+}
+
+static int a_container(void)
+{
+	return atomic_load(&fds[slot(CONTAINERS, GROUPS)]);
+}
+
+static int a_group(void)
+{
+	return atomic_load(&fds[slot(GROUPS, DEVICES)]);
+}
+
+static int a_device(void)
+{
+	return atomic_load(&fds[slot(DEVICES, EVENTFDS)]);
+}
+
+static int an_eventfd(void)
+{
+	return atomic_load(&fds[slot(EVENTFDS, FDS)]);
+}
+
+static void keep(int where, int fd)
+{
+	int old;
+
+	if (fd < 0)
+		return;
+	if (where >= DEVICES && where < EVENTFDS)
+		atomic_fetch_add(&shared->opens, 1);
+	old = atomic_exchange(&fds[where], fd);
+	if (old > 2)
+		close(old);
+}
+
+static void chain(unsigned int edu)
+{
+	unsigned long type = one_in(4) ? VFIO_TYPE1_IOMMU : VFIO_TYPE1v2_IOMMU;
+	int c = CONTAINERS + (int)(one_in(4) ? below(4) : edu / 2), g = GROUPS + (int)edu, fd;
+
+	/* Mostly into one that exists: who closes it cannot map any more. */
+	if (atomic_load(&fds[c]) < 0 || one_in(16))
+		keep(c, container_open());
+	keep(g, group_open(edus[edu]));
+	group_set(atomic_load(&fds[g]), atomic_load(&fds[c]));
+	container_set_iommu(atomic_load(&fds[c]), type);
+	fd = device_fd(atomic_load(&fds[g]), edus[edu]);
+	keep(DEVICES + (int)edu, fd);
+}
+
+static void touch_window(void)
+{
+	uint8_t *p = atomic_load(&windows[below(WINDOWS)]);
+	unsigned int what = below(3);
+
+	if (!p)
+		return;
+	if (!sigsetjmp(fault, 1)) {
+		touching = 1;
+		if (what)
+			(void)*(volatile uint32_t *)(p + 4 * below(16));
+		else
+			*(volatile uint32_t *)(p + EDU_REG_LIVE) = (uint32_t)rnd();
+	}
+	touching = 0;
+}
+
+/* A window stays where it is for good: another thread may be touching it. */
+static void map_window(void)
+{
+	unsigned int which = below(WINDOWS);
+	void *p = atomic_load(&windows[which]);
+
+	p = mmap(p, EDU_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | (p ? MAP_FIXED : 0), a_device(),
+		 0);
+	if (p != MAP_FAILED)
+		atomic_store(&windows[which], p);
+}
+
+static void random_map(void)
+{
+	uint64_t pages = one_in(6) ? 1 + below(600) : 1 + below(8);
+	uint64_t first = below(ARENA_PAGES - (unsigned int)pages);
+
+	if (!dma_map(a_container(), arena + first * PAGE, IOVA + below(256) * PAGE, pages * PAGE,
+		     1 + below(3)))
+		atomic_fetch_add(&shared->maps, 1);
+}
+
+static void random_irqs(void)
+{
+	static const uint32_t data[] = { VFIO_IRQ_SET_DATA_NONE, VFIO_IRQ_SET_DATA_BOOL,
+					 VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_EVENTFD };
+	static const uint32_t action[] = { VFIO_IRQ_SET_ACTION_MASK, VFIO_IRQ_SET_ACTION_UNMASK,
+					   VFIO_IRQ_SET_ACTION_TRIGGER };
+	uint32_t flags = data[below(4)] | action[below(3)];
+
+	int value = (int)below(2);
+
+	if (flags & VFIO_IRQ_SET_DATA_EVENTFD)
+		value = one_in(5) ? -1 : an_eventfd();
+	irq_set(a_device(), one_in(8), flags, value);
+}
+
+static void random_rw(void)
+{
+	static const off_t offsets[] = { 0, 4, 0x20, 0x24, 0x1000, EDU_SIZE - 4, 1ll << 40, 2 };
+	uint32_t buf[80];
+	off_t offset = offsets[below(ARRAY_SIZE(offsets))];
+
+	if (one_in(2))
+		(void)!pread(a_device(), buf, below(80) * 4, offset);
+	else if (offset == EDU_REG_LIVE || offset >= 0x1000)
+		(void)!pwrite(a_device(), &offset, 4, offset);
+}
+
+static void random_poke(void)
+{
+	uint8_t junk[256];
+	static const unsigned long requests[] = {
+		VFIO_DEVICE_SET_IRQS, VFIO_DEVICE_GET_INFO, VFIO_DEVICE_GET_REGION_INFO,
+		VFIO_DEVICE_GET_IRQ_INFO, VFIO_DEVICE_FEATURE, VFIO_GROUP_GET_STATUS,
+		VFIO_GROUP_SET_CONTAINER, VFIO_IOMMU_GET_INFO, VFIO_IOMMU_UNMAP_DMA,
+		VFIO_CHECK_EXTENSION, VFIO_GROUP_GET_DEVICE_FD, VFIO_IOMMU_MAP_DMA,
+	};
+
+	for (size_t i = 0; i < sizeof(junk); i++)
+		junk[i] = one_in(2) ? 0 : (uint8_t)rnd();
+	memset(junk, 0, 4);
+	junk[0] = (uint8_t)(8 + below(60));	/* argsz */
+	ioctl(atomic_load(&fds[below(FDS)]), requests[below(ARRAY_SIZE(requests))], junk);
+}
+
+static void random_call(void)
+{
+	struct vfio_irq_info irq;
+	struct pollfd pfd;
+	uint64_t count = 1;
+	char path[64];
+	int where;
+
+	switch (below(34)) {
+	case 0:
+		chain(below(EDUS));
+		break;
+	case 1:
+		if (one_in(16))
+			keep((int)below(4), container_open());
+		break;
+	case 2:
+		where = (int)below(EDUS);
+		keep(GROUPS + where, group_open(edus[where]));
+		break;
+	case 3:
+		group_set(a_group(), a_container());
+		break;
+	case 4:
+		container_set_iommu(a_container(), 1 + 2 * below(2));
+		break;
+	case 5:
+		where = (int)below(EDUS);
+		keep(DEVICES + where, device_fd(a_group(), edus[where]));
+		break;
+	case 6: case 7: case 8: case 9: case 10:
+		random_map();
+		break;
+	case 11: case 12: case 13:
+		dma_unmap(a_container(), IOVA + below(256) * PAGE, (1 + below(64)) * PAGE);
+		break;
+	case 14:
+		dma_unmap_all(a_container());
+		break;
+	case 15: case 16: case 17: case 18:
+		random_irqs();
+		break;
+	case 19:
+		keep(EVENTFDS + (int)below(FDS - EVENTFDS), eventfd(below(2), EFD_NONBLOCK));
+		break;
+	case 20:
+		(void)!write(an_eventfd(), &count, 8);
+		break;
+	case 21:
+		(void)!read(an_eventfd(), &count, 8);
+		break;
+	case 22:
+		random_rw();
+		break;
+	case 23:
+		map_window();
+		break;
+	case 24: case 25:
+		touch_window();
+		break;
+	case 26:
+		xioctl(a_device(), VFIO_DEVICE_RESET, NULL);
+		break;
+	case 27:
+		random_poke();
+		break;
+	case 28:
+		where = (int)below(FDS);
+		if (one_in(12))
+			close(atomic_exchange(&fds[where], -1));
+		break;
+	case 29:
+		if (one_in(8))
+			group_unset(a_group());
+		break;
+	case 30:
+		irq_info(a_device(), below(2), &irq);
+		group_status(a_group());
+		break;
+	case 31:
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", atomic_load(&fds[below(FDS)]));
+		where = open(path, O_RDONLY | O_CLOEXEC);
+		if (where >= 0) {
+			char line[256];
+
+			(void)!read(where, line, sizeof(line));
+			close(where);
+		}
+		break;
+	case 32:
+		pfd = (struct pollfd){ .fd = a_device(), .events = POLLIN | POLLPRI };
+		poll(&pfd, 1, (int)below(2));
+		break;
+	default:
+		madvise(arena + below(ARENA_PAGES) * PAGE, PAGE,
+			one_in(2) ? MADV_DONTNEED : MADV_PAGEOUT);
+	}
+}
+
+static void *thread_main(void *arg)
+{
+	int fail;
+
+	rng = (uint64_t)(uintptr_t)arg;
+	fail = fail_fd();
+	while (!atomic_load(&shared->stop)) {
+		bool inject = fail >= 0 && one_in(6);
+
+		/* Another thread may have closed our file, and opened something in its place. */
+		if (inject) {
+			char n = (char)('1' + below(9));
+
+			inject = pwrite(fail, &n, 1, 0) == 1;
+		}
+		random_call();
+		if (inject) {
+			(void)!pwrite(fail, "0", 1, 0);
+			atomic_fetch_add(&shared->injected, 1);
+		}
+		atomic_fetch_add(&shared->calls, 1);
+	}
+	return NULL;
+}
+
+/* A process: threads over one set of fds, which a child of it gets a copy of. */
+static void process_main(uint64_t seed)
+{
+	struct sigaction act = { .sa_handler = on_fault, .sa_flags = SA_NODEFER };
+	pthread_t thread;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigaction(SIGBUS, &act, NULL);
+	sigaction(SIGSEGV, &act, NULL);
+	rng = seed;
+	for (int i = 0; i < FDS; i++)
+		atomic_store(&fds[i], -1);
+	arena = mmap(NULL, ARENA_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		     -1, 0);
+	for (unsigned int i = 0; i < 3; i++)
+		chain(below(EDUS));
+	if (one_in(3) && !fork()) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		rng = rnd() + 1;
+	}
+	for (unsigned int i = 1; i < THREADS; i++)
+		pthread_create(&thread, NULL, thread_main, (void *)(uintptr_t)rnd());
+	thread_main((void *)(uintptr_t)rnd());
+	_exit(0);
+}
+
+static void *hardware_main(void *arg)
+{
+	rng = (uint64_t)(uintptr_t)arg;
+	while (!atomic_load(&shared->stop)) {
+		unsigned int edu = below(EDUS);
+		struct dev d = { .name = edus[edu], .regs = edu_regs[edu], .size = EDU_SIZE };
+
+		if (one_in(3)) {
+			uint64_t iova = IOVA + below(256) * PAGE;
+
+			if (one_in(2))
+				edu_store(&d, iova, EDU_BUFFER_MAX);
+			else
+				edu_load(&d, iova, EDU_BUFFER_MAX);
+			atomic_fetch_add(&shared->transfers, 1);
+		} else {
+			edu_raise(&d, 1u << below(8));
+			sleep_ms(below(3));
+			edu_ack(&d);
+		}
+		sleep_ms(1);
+	}
+	return NULL;
+}
+
+static void *admin_main(void *arg)
+{
+	static const char *const graces[] = { "0", "1", "20", "100" };
+	int edu, ret;
+
+	rng = (uint64_t)(uintptr_t)arg;
+	while (!atomic_load(&shared->stop)) {
+		sleep_ms(20 + below(300));
+		edu = (int)below(EDUS);
+		if (one_in(4))
+			file_write("/sys/module/vfio/parameters/removal_grace_ms",
+				   graces[below(ARRAY_SIZE(graces))]);
+		ret = board_unbind(edus[edu]);
+		sleep_ms(below(20));
+		if (!ret && one_in(4))
+			board_bind(edus[edu], HOST);
+		/* Others may hold its set; then it stays as it is for now. */
+		ret = board_bind(edus[edu], "vfio-platform");
+		atomic_fetch_add(&shared->unbinds, 1);
+	}
+	return NULL;
+}
+
+static int storm(uint64_t seed, int seconds)
+{
+	long end = now_ms() + 1000l * seconds;
+	int mem = open("/dev/mem", O_RDWR | O_SYNC | O_CLOEXEC);
+	pid_t pids[PROCESSES] = { 0 };
+	pthread_t hardware, admin;
+	long deadline[PROCESSES] = { 0 };
+	int status, lost = 0;
+
+	injection_init();
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	for (size_t i = 0; i < EDUS; i++) {
+		board_take(edus[i]);
+		edu_regs[i] = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, mem,
+				   0x10000000 + (off_t)i * 0x100000);
+		if (edu_regs[i] == MAP_FAILED)
+			tap_bail("/dev/mem: %m");
+	}
+	file_write("/sys/module/vfio/parameters/removal_grace_ms", "20");
+	rng = seed * 0x9e3779b97f4a7c15 + 1;
+	pthread_create(&hardware, NULL, hardware_main, (void *)(uintptr_t)rnd());
+	pthread_create(&admin, NULL, admin_main, (void *)(uintptr_t)rnd());
+	while (now_ms() < end) {
+		for (int i = 0; i < PROCESSES; i++) {
+			if (!pids[i]) {
+				uint64_t its = rnd();
+
+				pids[i] = fork();
+				if (!pids[i])
+					process_main(its);
+				deadline[i] = now_ms() + 50 + below(3000);
+			} else if (waitpid(pids[i], &status, WNOHANG) == pids[i]) {
+				pids[i] = 0;
+				atomic_fetch_add(&shared->exits, 1);
+			} else if (now_ms() > deadline[i]) {
+				kill(pids[i], SIGKILL);
+				atomic_fetch_add(&shared->kills, 1);
+				deadline[i] = now_ms() + 100000;
+			}
+		}
+		sleep_ms(10);
+	}
+	atomic_store(&shared->stop, true);
+	for (int i = 0; i < PROCESSES; i++) {
+		if (!pids[i])
+			continue;
+		kill(pids[i], SIGKILL);
+		for (end = now_ms() + 60000; waitpid(pids[i], &status, WNOHANG) != pids[i];) {
+			if (now_ms() > end) {
+				printf("WRONG: process %d does not die\n", pids[i]);
+				file_write("/proc/sysrq-trigger", "w");
+				lost++;
+				break;
+			}
+			sleep_ms(10);
+		}
+	}
+	pthread_join(hardware, NULL);
+	pthread_join(admin, NULL);
+	file_write("/sys/module/vfio/parameters/removal_grace_ms", "3000");
+	/* Forked ones went with their parents, a moment later. */
+	for (end = now_ms() + 20000; pages_pinned() && now_ms() < end;)
+		sleep_ms(50);
+	if (pages_pinned()) {
+		printf("WRONG: %ld pages stay pinned\n", pages_pinned());
+		lost++;
+	}
+	printf("storm: seed %lu, %d s: %lu calls (%lu devices opened, %lu ranges mapped), ",
+	       seed, seconds, shared->calls, shared->opens, shared->maps);
+	printf("%lu with failures, %lu kills, %lu exits, %lu unbinds, %lu transfers\n",
+	       shared->injected, shared->kills, shared->exits, shared->unbinds, shared->transfers);
+	return lost != 0;
+}
+
+int main(int argc, char **argv)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc >= 2 && !strcmp(argv[1], "fail-nth"))
+		return fail_all(argv[2]);
+	if (argc == 4 && !strcmp(argv[1], "storm"))
+		return storm(strtoull(argv[2], NULL, 0), atoi(argv[3]));
+	fprintf(stderr, "usage: fuzz storm SEED SECONDS | fuzz fail-nth [NAME]\n");
+	return 2;
+}
