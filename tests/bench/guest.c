@@ -40,6 +40,12 @@
 static bool pci;
 static const char *bus;
 
+static void must(long long ret, const char *what)
+{
+	if (ret < 0)
+		tap_bail("%s: %s", what, strerror((int)-ret));
+}
+
 /* ---- time ---- */
 
 /* Not before all that came before, nor after what comes later. */
@@ -61,6 +67,15 @@ static void calibrate(void)
 	per_tick = 1e9 / (double)hz;
 }
 
+/*
+ * Let the kernel do what it still has to do: an idle processor costs nothing here. What it puts
+ * off while we measure, for threads of its own, counts as long as they come to it.
+ */
+static void settle(unsigned int seconds)
+{
+	sleep(seconds);
+}
+
 static void row(const char *title, const char *unit, double value)
 {
 	printf("%s\t%s\t%.1f\n", title, unit, value);
@@ -70,12 +85,6 @@ static void row(const char *title, const char *unit, double value)
 static double since(uint64_t start)
 {
 	return (double)(counter() - start) * per_tick;
-}
-
-static void must(long long ret, const char *what)
-{
-	if (ret < 0)
-		tap_bail("%s: %s", what, strerror((int)-ret));
 }
 
 /* ---- the device, on either bus ---- */
@@ -226,6 +235,7 @@ static void bench_page(const struct dev *d)
 	double maps = 0, unmaps = 0;
 	uint64_t start;
 
+	settle(5);
 	for (int i = -100; i < times; i++) {
 		if (!i)
 			maps = 0, unmaps = 0;
@@ -250,6 +260,7 @@ static void bench_many(const struct dev *d)
 	uint64_t start;
 
 	note_runs("60,000 pages", mem, MANY * PAGE);
+	settle(5);
 	slab_before = slab();
 	start = counter();
 	for (uint64_t i = 0; i < MANY; i++) {
@@ -263,6 +274,7 @@ static void bench_many(const struct dev *d)
 	row("one of 60,000 maps, first 1,000", "instructions", first / EDGE);
 	row("one of 60,000 maps, last 1,000", "instructions", last / EDGE);
 	row("memory of one of 60,000 mappings", "bytes", (slab() - slab_before) / MANY);
+	settle(5);
 	start = counter();
 	unmap(d, WINDOW, MANY * 2 * PAGE);
 	row("unmap 60,000 by one call, each", "instructions", since(start) / MANY);
@@ -282,6 +294,7 @@ static void bench_range(const struct dev *d, const char *what, size_t size, int 
 	uint64_t start;
 
 	note_runs(what, mem, size);
+	settle(5);
 	for (int round = 0; round < 2; round++) {
 		start = counter();
 		map(d, mem, WINDOW, size);
@@ -307,6 +320,7 @@ static void bench_pread(const struct dev *d)
 	uint64_t start = 0;
 	uint32_t value;
 
+	settle(5);
 	for (int i = -100; i < times; i++) {
 		if (!i)
 			start = counter();
@@ -324,6 +338,7 @@ static void bench_interrupt(const struct dev *d)
 	int efd = eventfd(0, EFD_CLOEXEC);
 
 	must(irq_trigger(d->fd, 0, efd), "SET_IRQS");
+	settle(5);
 	for (int i = -100; i < times; i++) {
 		if (!i)
 			start = counter();
@@ -341,11 +356,12 @@ static void bench_interrupt(const struct dev *d)
 /* @reset: also what a reset costs in between. */
 static void bench_device_fd(const struct dev *d, const char *what, bool reset)
 {
-	const int times = 500;
+	const int times = 3000;
 	uint64_t start;
 	double total = 0, resets = 0;
 	int fd;
 
+	settle(5);
 	/* A first round to grow what grows once. */
 	for (int i = -10; i < times; i++) {
 		if (!i)
@@ -371,12 +387,13 @@ static void bench_device_fd(const struct dev *d, const char *what, bool reset)
 /* From no fd at all to a transfer under way. What undoes it is not counted. */
 static void bench_first_dma(const char *name)
 {
-	const int times = 50;
+	const int times = 300;
 	void *mem = memory(PAGE, 0, ORDERED);
 	double total = 0;
 	uint64_t start;
 	struct dev d;
 
+	settle(5);
 	for (int i = -5; i < times; i++) {
 		if (!i)
 			total = 0;
@@ -404,8 +421,7 @@ int main(int argc, char **argv)
 	bus = argv[1];
 	pci = !strcmp(bus, "pci");
 	calibrate();
-	/* The kernel has things to do after boot; a processor that is idle costs nothing here. */
-	sleep(30);
+	settle(30);	/* after boot that is more than otherwise */
 	/* The odd pages that booting left go to this, so that what comes next is in order. */
 	memory(FILLER, 0, ORDERED);
 
