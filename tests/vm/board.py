@@ -221,9 +221,9 @@ def qemu(name, dtb, initrd, smp, memory, append, extra):
     command = ["qemu-system-aarch64", "-M", MACHINE, "-cpu", CPUS.get(name, CPU), "-smp", str(smp), "-m", memory,
                "-nodefaults", "-display", "none", "-no-reboot", "-accel", "tcg,thread=multi",
                "-kernel", str(kernel(name) / "vmlinuz"), "-dtb", str(dtb), "-initrd", str(initrd),
-               # An oops ends the guest, and its text is on the serial line. /dev/mem and the
-               # registers of bound devices stay open to the tests.
-               "-append", "console=ttyAMA0 quiet loglevel=1 log_buf_len=1M oops=panic panic=-1 "
+               # An oops ends the guest, and the whole log is on the serial line (panic_print).
+               # /dev/mem and the registers of bound devices stay open to the tests.
+               "-append", "console=ttyAMA0 quiet loglevel=1 log_buf_len=1M oops=panic panic=-1 panic_print=32 "
                f"iomem=relaxed {append}",
                "-object", "memory-backend-ram,id=reset,size=1M,share=on"]
     for slot, device, *_ in FUNCTIONS:
