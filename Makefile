@@ -97,12 +97,12 @@ help:
 
 #H make                    libevfio, the evfio command, examples, and modules for KDIR
 #H make demo               the main demonstration, on an emulated board
-#H make check              all tests [KERNELS="6.1 6.12"] [T=name of one]
+#H make check              all tests [KERNELS="6.1 6.12 7.2 7.2-16k"] [T=name of one]
 #H make shell | gdb        the board with a shell | waiting for gdb
 #H make modules            modules only: KDIR=DIR [ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-]
 #H make user | unit        user land only | its unit tests
 #H make lint               every static check
-#H make check-sanitize | coverage | differ | fuzz | fail-nth | bench   see README.md
+#H make check-sanitize | coverage | differ | fuzz | fail-nth | mutants | bench   see README.md
 #H make menuconfig | NAME_defconfig | savedefconfig
 #H make install | modules_install | uninstall | modules_uninstall
 #H                         [DESTDIR=DIR] [PREFIX=/usr/local] [INSTALL_MOD_PATH=DIR]

@@ -3,7 +3,7 @@
 # The board and the tests on it; included by the top Makefile.
 #
 #	make demo	the whole story on one kernel, step by step
-#	make check	everything; KERNELS="6.1 6.12 7.2" chooses kernels, T="NAME..." programs
+#	make check	everything; KERNELS="6.1 6.12 7.2 7.2-16k" chooses kernels, T="NAME..." programs
 #	make lint	the checks of the source alone;  LINT_KERNELS="6.1 6.12 7.2" builds for these, warnings on
 #	make lint-7.2	the modules for Debian sid's kernel
 #	make shell	a shell on the board;  KERNEL=6.12 chooses the kernel, VM="--smp 1 ..." options of tests/vm/run
@@ -12,8 +12,9 @@
 BUILD ?= build
 EVFIO_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/evfio
 CROSS ?= aarch64-linux-gnu-
-KERNELS ?= 6.1 6.12
-LINT_KERNELS ?= $(KERNELS)
+KERNELS ?= 6.1 6.12 7.2 7.2-16k
+# Of 7.2 once: its page size is nothing to the compiler.
+LINT_KERNELS ?= $(filter-out %-16k,$(KERNELS))
 # The kernel of this machine's own release.
 KERNEL ?= $(shell . /etc/os-release; [ "$$VERSION_CODENAME" = bookworm ] && echo 6.1 || echo 6.12)
 VM ?=
@@ -74,3 +75,4 @@ lint-7.2:
 include tests/kernel/kernel.mk
 include tests/fuzz/fuzz.mk
 include tests/bench/bench.mk
+include tests/mutants/mutants.mk

@@ -18,7 +18,7 @@ import pytest
 import board
 import tap
 
-KERNELS = os.environ.get("KERNELS", "6.1 6.12").split()
+KERNELS = os.environ.get("KERNELS", "6.1 6.12 7.2 7.2-16k").split()
 ONLY = os.environ.get("T", "").split()
 GCOV = board.BUILD / "coverage" / "guests"     # what tests/kernel/coverage reads
 OPTION_LINE = re.compile(r"^\s*(?:/\*|\*|#)\s*vm:\s*(.*?)\s*(?:\*/)?\s*$", re.MULTILINE)
