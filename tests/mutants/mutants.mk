@@ -2,9 +2,9 @@
 #
 # A test of the tests; included by tests/tests.mk.
 #
-#	make mutants	seeded bugs, each to be found by the tests that are meant to; M="WORD..." some of them
+#	make mutants	seeded bugs, each to be found by the tests that are meant to; T="WORD..." some of them
 
 .PHONY: mutants
 mutants:
 	@tests/vm/setup
-	@tests/mutants/run $(M)
+	@tests/mutants/run $(T)
