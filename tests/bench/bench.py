@@ -4,13 +4,18 @@
 
 	tests/bench/bench.py 6.1 6.12			measure: a table, build/bench/*.csv and *.svg
 	tests/bench/bench.py --check 6.1 6.12		and fail where it got worse than record.csv
-	tests/bench/bench.py --record 6.1 6.12		and make that the record
+	tests/bench/bench.py --record 6.1 6.12		and make that the record, also docs/costs.*
 	tests/bench/bench.py --repeat 6.1 6.12		measure twice: how far do two runs differ?
+	tests/bench/bench.py --wall 5 6.1 6.12		nanoseconds instead, in 5 pairs of boots
 
 guest.c runs under -icount, where the guest's clock counts instructions, so that neither the machine nor
 what else it does matters. It runs in two guests, on the same kernel: one with evfio's modules, one with
 the kernel's. As Debian's kernels have VFIO for PCI only, the device, an edu behind the SMMUv3, is a
 platform device in the former and a PCI function in the latter.
+
+Instructions say nothing of caches and locks that are fought for, and an emulator's nanoseconds say little
+of any processor's; --wall gives the latter, for a second look. Pairs of boots take turns in who is first;
+a ratio is the median of the pairs' ratios, shown with the lowest and the highest.
 """
 
 import argparse
@@ -18,6 +23,7 @@ import concurrent.futures
 import csv
 import lzma
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -32,6 +38,7 @@ import board    # noqa: E402
 GUEST = board.BUILD / "bench" / "guest"
 OUT = board.BUILD / "bench"
 RECORD = HERE / "record.csv"
+DOCS = board.ROOT / "docs"
 FIELDS = ["kernel", "operation", "unit", "evfio", "in-kernel", "ratio"]
 
 TOLERANCE = 0.02    # of --check
@@ -42,6 +49,9 @@ PLATFORM = "guest platform 10000000.edu 10100000.edu"
 PCI = "guest pci 0000:00:02.0"
 
 TIMEOUT = 1800      # seconds, for a guest
+
+# Time is what is executed, and the same at each start, as random numbers are.
+COUNTING = ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2026-01-01,clock=vm"]
 
 STOCK = ["vfio_iommu_type1", "vfio_pci"]
 # Which files' text a row counts: ours, the kernel's.
@@ -81,24 +91,25 @@ def device_trees():
             board.run_tool("fdtput", "-t", "x", OUT / f"{side}.dtb", "/chosen", seed, *words)
 
 
-def prepare(name, evfio):
+def prepare(name, evfio, wall=False):
     """The command line of a guest that runs guest.c on these modules, and its files."""
     side = "evfio" if evfio else "in-kernel"
+    command = ("WALL=1 " if wall else "") + (PLATFORM if evfio else PCI)
     image = OUT / f"{name}-{side}.cpio"
     if evfio:
-        image.write_bytes(board.initramfs(name, PLATFORM, [GUEST], board.needed_modules(name), (),
+        image.write_bytes(board.initramfs(name, command, [GUEST], board.needed_modules(name), (),
                                           TIMEOUT, ()))
     else:
         # Here the kernel itself finds the PCI functions, and sets them up.
         with mock.patch.object(board, "FUNCTIONS", ()):
-            image.write_bytes(board.initramfs(name, PCI, [GUEST], stock_chain(name), (), TIMEOUT,
-                                              ()))
+            image.write_bytes(board.initramfs(name, command, [GUEST], stock_chain(name), (),
+                                              TIMEOUT, ()))
     guest = ["qemu-system-aarch64", "-M", board.MACHINE, "-cpu", board.CPU, "-smp", "1",
              "-m", "2560M", "-nodefaults", "-display", "none", "-no-reboot",
-             # The same at each start: time, random numbers, and where things are.
-             "-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2026-01-01,clock=vm",
+             *([] if wall else COUNTING),
              "-kernel", str(board.kernel(name) / "vmlinuz"), "-initrd", str(image),
              "-dtb", str(OUT / f"{side}.dtb"), "-serial", "stdio",
+             # Where things are is the same at each start as well.
              "-append", "console=ttyAMA0 quiet loglevel=1 oops=panic panic=-1 iomem=relaxed "
              "nokaslr norandmaps cma=0 transparent_hugepage=never hugepagesz=2M "
              "hugepages=512",
@@ -161,6 +172,25 @@ def measure_all(kernels):
     return table, comments
 
 
+def measure_wall(name, pairs):
+    """Print the table of one kernel: median times and ratios, and how far the ratios spread."""
+    guests = {evfio: prepare(name, evfio, wall=True) for evfio in (True, False)}
+    runs = {True: [], False: []}
+    for pair in range(pairs):
+        for evfio in (True, False) if pair % 2 else (False, True):
+            runs[evfio].append(measure(name, guests[evfio])[0])
+    print(f"Linux {name} ({board.release(name)}), nanoseconds, {pairs} pairs of boots")
+    print(f"  {'':50}{'evfio':>14}{'in-kernel':>14}{'ratio':>8}  spread")
+    for operation, (unit, _) in runs[True][0].items():
+        if unit != "instructions" or operation not in runs[False][0]:
+            continue
+        ours, theirs = ([run[operation][1] for run in runs[evfio]] for evfio in (True, False))
+        ratios = [mine / other for mine, other in zip(ours, theirs)]
+        print(f"  {operation:50}{number(statistics.median(ours)):>14}"
+              f"{number(statistics.median(theirs)):>14}{statistics.median(ratios):8.3f}"
+              f"  {min(ratios):.3f} to {max(ratios):.3f}", flush=True)
+
+
 def number(value):
     return "-" if value is None else f"{value:,.0f}"
 
@@ -200,6 +230,26 @@ def read_csv(path):
                 {key: float(value) if key in FIELDS[3:] and value else value or None
                  for key, value in row.items()}
                 for row in csv.DictReader(file)}
+
+
+def write_page(path, table):
+    """docs/costs.md"""
+    lines = ["<!-- SPDX-License-Identifier: GPL-2.0-only -->", "# Costs", "",
+             "What operations cost, and what they cost with the kernel's own modules, as `make bench-record` found",
+             "them. The device is QEMU's edu behind an SMMUv3, once a platform device and once a PCI function. QEMU",
+             "counts instructions, so that two runs agree; `tests/bench/bench.py` has the details, and",
+             "`make bench-wall` measures time.", "",
+             "![Ratios: less than 1 is less than the kernel's](costs.svg)"]
+    kernel = None
+    for row in table:
+        if row["kernel"] != kernel:
+            kernel = row["kernel"]
+            lines += ["", f"## Linux {kernel} ({board.release(kernel)})", "",
+                      "| operation | unit | evfio | in-kernel | ratio |", "|---|---|--:|--:|--:|"]
+        ratio = "-" if row["ratio"] is None else f"{row['ratio']:.3f}"
+        lines.append(f"| {row['operation'].replace('|', '/')} | {row['unit']} | {number(row['evfio'])} "
+                     f"| {number(row['in-kernel'])} | {ratio} |")
+    path.write_text("\n".join(lines) + "\n")
 
 
 def draw(table, kernels):
@@ -293,10 +343,16 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--repeat", action="store_true")
+    parser.add_argument("--wall", type=int, metavar="PAIRS")
     parser.add_argument("kernels", nargs="+", metavar="KERNEL")
     args = parser.parse_args()
 
     OUT.mkdir(parents=True, exist_ok=True)
+    if args.wall:
+        device_trees()
+        for name in args.kernels:
+            measure_wall(name, args.wall)
+        return 0
     table, comments = measure_all(args.kernels)
     show(table, comments)
     write_csv(OUT / "bench.csv", table)
@@ -305,6 +361,8 @@ def main():
     bad = 0
     if args.record:
         write_csv(RECORD, table)
+        write_page(DOCS / "costs.md", table)
+        shutil.copy(OUT / "bench.svg", DOCS / "costs.svg")
     if args.repeat:
         bad += compare(table, measure_all(args.kernels)[0])
     if args.check:
