@@ -262,12 +262,14 @@ static int irqfd_set(struct evfio_line *line, struct evfio_irqfd *irqfd, s32 fd,
 		irqfd_drop(irqfd);
 	if (fd < 0)
 		return 0;
-	if (irqfd->ctx)
-		return -EBUSY;
 	file = eventfd_fget(fd);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	ctx = eventfd_ctx_fileget(file);
+	if (!IS_ERR(ctx) && irqfd->ctx) {
+		eventfd_ctx_put(ctx);
+		ctx = ERR_PTR(-EBUSY);
+	}
 	if (IS_ERR(ctx)) {
 		fput(file);
 		return PTR_ERR(ctx);

@@ -66,6 +66,8 @@ static void unmask_by_eventfd(struct dev *d, int efd)
 
 	is(irq_set(d->fd, 0, EVENTFD | UNMASK, unmask), 0, "an eventfd that unmasks");
 	is(irq_set(d->fd, 0, EVENTFD | UNMASK, other), -EBUSY, "a second one: EBUSY");
+	is(irq_set(d->fd, 0, EVENTFD | UNMASK, d->fd), -EINVAL, "no eventfd at all: EINVAL");
+	is(irq_set(d->fd, 0, EVENTFD | UNMASK, 9999), -EBADF, "no file: EBADF");
 	edu_raise(d, 1);
 	is(efd_take(efd, SOON), 1, "an interrupt, masked by itself");
 	efd_signal(unmask);
