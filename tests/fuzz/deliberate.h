@@ -1,24 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The differences that are meant: rows of docs/differences.md that the differential tester meets.
+ * The differences that are meant, of those in docs/differences.md that the differential tester meets.
  *
- * Each knows one call and what both sides have to answer to it; only then does the answer count as
- * the same, and nothing beyond is excused. The row's subject is printed instead of the answer.
+ * Each row knows one call, and the one answer that each side has to give to exactly these arguments
+ * in exactly this state; only then is the subject told instead of the result. What was written back
+ * is told and compared all the same, after a match has checked and levelled what has to differ in it.
+ * A call that is meant to leave a different state is followed by @resync on both sides.
  *
- * Two subjects of that page need more than a look at the answer, since a call leaves state behind
- * that is not the same: differ.c makes it the same again right after the call (see resync()), or
- * does not make the call: VFIO_TYPE1_NESTING_IOMMU, accesses narrower than reg-io-width (the
- * kernel's own module dies of those), an unmask eventfd that an interrupt handler signals.
+ * What is not made at all: VFIO_SET_IOMMU of VFIO_TYPE1_NESTING_IOMMU, accesses narrower than
+ * reg-io-width (the kernel's own module dies of those), an unmask eventfd that an interrupt
+ * handler signals.
  */
 #ifndef DELIBERATE_H
 #define DELIBERATE_H
 
 struct deliberate {
-	const char *subject;
+	const char *subject;	/* as it stands in docs/differences.md */
 	const char *call;	/* the name of a call in differ.c */
-	bool (*match)(const struct op *op, const struct answer *a, bool kernel);
-	const char *reason;
+	bool (*match)(const struct op *op, struct answer *a, bool kernel);
+	void (*resync)(const struct op *op);
 };
+
+/* ---- arguments ---- */
+
+static bool has_iommu(unsigned int slot)
+{
+	struct vfio_iommu_type1_info info = { .argsz = sizeof(info) };
+
+	return !xioctl(fds[slot], VFIO_IOMMU_GET_INFO, &info);
+}
 
 /* The argument can be read. (Whether it can be written comes too late: the call is done then.) */
 static bool is_readable(const struct op *op)
@@ -26,116 +36,260 @@ static bool is_readable(const struct op *op)
 	return op->place == GOOD || op->place == LOCKED;
 }
 
+static bool is_aligned(uint64_t value)
+{
+	return !(value % PAGE);
+}
+
+static bool wraps(uint64_t start, uint64_t size)
+{
+	return start + size - 1 < start;
+}
+
+/* Whether MAP_DMA and UNMAP_DMA come as far as looking at addresses, if the flags are in order; */
+static bool is_map(const struct op *op)
+{
+	return is_readable(op) && op->argsz >= 32 && op->v[2] && is_aligned(op->v[2]) &&
+	       has_iommu(op->fd);
+}
+
+static bool is_unmap(const struct op *op)
+{
+	return is_readable(op) && op->argsz >= 24 && op->v[1] && is_aligned(op->v[1]) &&
+	       has_iommu(op->fd);
+}
+
+static bool may_read_or_write(const struct op *op)
+{
+	return op->v[3] >= 1 && op->v[3] <= 3;
+}
+
+/* ... and as far as the memory. */
+static bool is_map_of_memory(const struct op *op)
+{
+	return may_read_or_write(op) && is_aligned(op->v[0] | op->v[1]) &&
+	       !wraps(op->v[0], op->v[2]) && !wraps(op->v[1], op->v[2]) && is_map(op);
+}
+
+/* ---- memory ---- */
+
+/* How many pages can be pinned from @vaddr on. */
+static uint64_t good_pages(uint64_t vaddr, bool write)
+{
+	static const struct {
+		uint64_t start, pages;
+		bool write;
+	} areas[] = {
+		{ ARENA, ARENA_PAGES, true }, { RDONLY, RDONLY_PAGES, false },
+		{ SHARED, SHARED_PAGES, true }, { HUGE, HUGE_SIZE / PAGE, true },
+		{ FRESH, FRESH_PAGES, true }, { ARGS, 1, true }, { LOCKED_PAGE, 1, false },
+	};
+	const uint64_t address = vaddr << 8 >> 8;	/* without its tag */
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(areas); i++)
+		if (address - areas[i].start < areas[i].pages * PAGE)
+			return write && !areas[i].write ? 0 :
+				areas[i].pages - (address - areas[i].start) / PAGE;
+	return 0;
+}
+
+/* All of [vaddr, vaddr + size) is registers that the process has mapped, for writing if need be. */
+static bool are_registers(uint64_t vaddr, uint64_t size, bool write)
+{
+	const unsigned int number = (unsigned int)((vaddr - REGS) / REGS_STEP);
+	const uint64_t offset = (vaddr - REGS) % REGS_STEP;
+	const struct window *w = &windows[number];
+
+	if (vaddr < REGS || vaddr >= REGS + REGS_STEP * REGS_SLOTS || size > w->size ||
+	    offset > w->size - size)
+		return false;
+	if (!offset && (w->first_prot < 0 || (write && !(w->first_prot & PROT_WRITE))))
+		return false;
+	return !write || w->prot & PROT_WRITE || (!offset && size == PAGE);
+}
+
+/* How many pages can be locked now. */
+static uint64_t room(void)
+{
+	const uint64_t locked = (uint64_t)locked_kb() * 1024;
+
+	return !poor ? UINT64_MAX : locked < POOR_LIMIT ? (POOR_LIMIT - locked) / PAGE : 0;
+}
+
+/* ---- what differs ---- */
+
 /* The reset line of 10100000.edu. The kernel's module has no reset for it. */
-static bool is_reset(const struct op *op, const struct answer *a, bool kernel)
+static bool is_reset(const struct op *op, struct answer *a, bool kernel)
 {
 	return a->edu == 1 && a->ret == (kernel ? -EINVAL : 0);
 }
 
-static bool is_reset_flag(const struct op *op, const struct answer *a, bool kernel)
+static bool is_reset_flag(const struct op *op, struct answer *a, bool kernel)
 {
 	const uint32_t flags = VFIO_DEVICE_FLAGS_PLATFORM | (kernel ? 0 : VFIO_DEVICE_FLAGS_RESET);
 
-	return a->edu == 1 && !a->ret && a->words >= 4 && a->word[1] == flags &&
-	       a->word[2] == 1 && a->word[3] == 1;
+	if (a->edu != 1 || a->ret || a->words < 2 || a->word[1] != flags)
+		return false;
+	a->word[1] = 0;
+	return true;
 }
 
 /* read() after read(): the kernel's stay at the first register. */
-static bool is_position(const struct op *op, const struct answer *a, bool kernel)
+static bool is_position(const struct op *op, struct answer *a, bool kernel)
 {
-	return a->ret == 4;
+	const uint64_t position = files[file_of[op->fd]].position - 4;
+
+	if (a->ret != 4 || a->edu < 0 ||
+	    a->word[0] != (kernel ? EDU_ID : *(volatile uint32_t *)(edu_regs[a->edu] + position)))
+		return false;
+	a->word[0] = 0;
+	return true;
 }
 
-static bool is_bad_eventfd(const struct op *op, const struct answer *a, bool kernel)
+/* Put in the place of a trigger, if there is one. */
+static bool is_bad_eventfd(const struct op *op, struct answer *a, bool kernel)
 {
-	return false;	/* the answer is the same, see resync() */
+	const uint32_t trigger = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+
+	return a->edu >= 0 && op->v[0] == trigger && !op->v[1] && !op->v[2] && op->v[3] == 1 &&
+	       op->argsz >= IRQ_HEAD + 4 && is_readable(op) && fds[op->v[4]] >= 0 &&
+	       a->ret == (op->v[4] == BAD_FD ? -EBADF : -EINVAL);
 }
 
-static bool is_check_gone(const struct op *op, const struct answer *a, bool kernel)
+static void drop_trigger(const struct op *op)
+{
+	irq_trigger(fds[op->fd], 0, -1);
+}
+
+static bool is_check_nesting(const struct op *op, struct answer *a, bool kernel)
 {
 	const uint64_t nesting = 6;	/* newer headers have no name for it */
 
 	return op->v[0] == nesting && a->ret == kernel;
 }
 
-static bool is_check_not_yet(const struct op *op, const struct answer *a, bool kernel)
+static bool is_check_vaddr(const struct op *op, struct answer *a, bool kernel)
 {
-	return op->v[0] == VFIO_UPDATE_VADDR && (a->ret == 0 || (kernel && a->ret == 1));
+	return op->v[0] == VFIO_UPDATE_VADDR && a->ret == kernel && has_iommu(op->fd);
 }
 
-/* Dirty page tracking: ENOTTY, unless the kernel finds something wrong with the argument first. */
-static bool is_dirty(const struct op *op, const struct answer *a, bool kernel)
+/* What the kernel says to VFIO_IOMMU_DIRTY_PAGES. Nobody tracks anything: see stop_tracking(). */
+static long dirty_result(const struct op *op)
 {
-	return has_iommu(op->fd) && (kernel ? a->ret != -ENOTTY : a->ret == -ENOTTY);
+	if (!files[file_of[op->fd]].v2)
+		return -EACCES;
+	if (!is_readable(op) && op->place != ACROSS)
+		return -EFAULT;
+	if (op->argsz < 8)
+		return -EINVAL;
+	switch ((uint32_t)op->v[0]) {
+	case VFIO_IOMMU_DIRTY_PAGES_FLAG_START: case VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP:
+		return 0;
+	case VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP:
+		return op->place == ACROSS && op->argsz >= 48 ? -EFAULT : -EINVAL;
+	default:
+		return -EINVAL;
+	}
 }
 
-static bool is_unmap_flag(const struct op *op, const struct answer *a, bool kernel)
+static bool is_dirty(const struct op *op, struct answer *a, bool kernel)
 {
-	return is_readable(op) && op->argsz >= 24 &&
-	       (op->v[2] == VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP ||
-		op->v[2] == VFIO_DMA_UNMAP_FLAG_VADDR) && has_iommu(op->fd) &&
-	       (kernel || a->ret == -EINVAL);
+	return a->ret == (kernel ? dirty_result(op) : -ENOTTY) && has_iommu(op->fd);
 }
 
-/* No mapping waits for a new address, and the kernel says so: there is none, or it has one. */
-static bool is_map_vaddr(const struct op *op, const struct answer *a, bool kernel)
+static void stop_tracking(const struct op *op)
 {
-	return op->v[3] == VFIO_DMA_MAP_FLAG_VADDR && op->argsz >= 32 && is_readable(op) &&
-	       a->aligned && !a->wraps && (a->ret == -EINVAL || (kernel && a->ret == -ENOENT)) &&
-	       has_iommu(op->fd);
+	struct vfio_iommu_type1_dirty_bitmap stop = {
+		.argsz = sizeof(stop), .flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP,
+	};
+
+	ioctl(fds[op->fd], VFIO_IOMMU_DIRTY_PAGES, &stop);
+}
+
+/* Nothing is mapped there, and nothing is what the kernel invalidates. */
+static bool is_unmap_vaddr(const struct op *op, struct answer *a, bool kernel)
+{
+	if (op->v[2] != VFIO_DMA_UNMAP_FLAG_VADDR || !is_unmap(op) ||
+	    a->ret != (!kernel ? -EINVAL : op->place == LOCKED ? -EFAULT : 0))
+		return false;
+	if (a->words && (uint64_t)(a->word[5] << 32 | a->word[4]) != (kernel ? 0 : op->v[1]))
+		return false;
+	a->word[4] = 0;
+	a->word[5] = 0;
+	return true;
+}
+
+/* No mapping waits for a new address. */
+static bool is_map_vaddr(const struct op *op, struct answer *a, bool kernel)
+{
+	return op->v[3] == VFIO_DMA_MAP_FLAG_VADDR && a->ret == (kernel ? -ENOENT : -EINVAL) &&
+	       is_aligned(op->v[1]) && !wraps(op->v[1], op->v[2]) && is_map(op);
 }
 
 /* The kernel takes what is mapped, and does not count it as locked memory. */
-static bool is_map_registers(const struct op *op, const struct answer *a, bool kernel)
+static bool is_map_registers(const struct op *op, struct answer *a, bool kernel)
 {
-	return a->registers &&
-	       (a->ret == -EFAULT || a->ret == (kernel ? 0 : -ENOMEM));
+	return are_registers(op->v[1], op->v[2], op->v[3] & VFIO_DMA_MAP_FLAG_WRITE) &&
+	       a->ret == (kernel ? 0 : op->v[2] / PAGE > room() ? -ENOMEM : -EFAULT) &&
+	       is_map_of_memory(op);
 }
 
-/* Where kernels differ evfio answers as the newest; flags or alignment may be wrong as well. */
-static bool is_overflow(const struct op *op, const struct answer *a, bool kernel)
+static void unmap_registers(const struct op *op)
 {
-	return a->wraps && (a->ret == -EINVAL || (!kernel && a->ret == -EOVERFLOW));
+	dma_unmap(fds[op->fd], op->v[0], op->v[2]);
 }
 
-/* Up to the last address, where the older kernel's end of the range is 0. */
-static bool is_last_address(const struct op *op, const struct answer *a, bool kernel)
+static bool is_map_overflow(const struct op *op, struct answer *a, bool kernel)
 {
-	return op->v[0] && op->v[1] && op->v[0] + op->v[1] == 0 &&
-	       (a->ret == 0 || a->ret == -EINVAL);
+	return a->ret == (kernel ? -EINVAL : -EOVERFLOW) && may_read_or_write(op) &&
+	       is_aligned(op->v[0]) &&
+	       (wraps(op->v[0], op->v[2]) || (is_aligned(op->v[1]) && wraps(op->v[1], op->v[2]))) &&
+	       is_map(op);
 }
 
-/* Memory is accounted once, before the first page is looked at. */
-static bool is_accounted(const struct op *op, const struct answer *a, bool kernel)
+static bool is_unmap_overflow(const struct op *op, struct answer *a, bool kernel)
 {
-	return poor && is_readable(op) && (a->ret == -ENOMEM || a->ret == -EFAULT);
+	return a->ret == (kernel ? -EINVAL : -EOVERFLOW) && !op->v[2] && is_aligned(op->v[0]) &&
+	       wraps(op->v[0], op->v[1]) && is_unmap(op);
 }
 
-/* The number of VFIO_DEVICE_FEATURE is, on a container, that of VFIO_IOMMU_DIRTY_PAGES. */
-static bool is_dirty_feature(const struct op *op, const struct answer *a, bool kernel)
+/* What was unmapped is levelled by run_unmap(), and told. */
+static bool is_last_address(const struct op *op, struct answer *a, bool kernel)
 {
-	return is_readable(op) && op->argsz >= 8 && is_dirty(op, a, kernel);
+	return !op->v[2] && op->v[0] && op->v[0] + op->v[1] == 0 && !a->ret && a->words &&
+	       a->word[4];
+}
+
+/* Too much memory, of which the kernel meets a bad page before there is too much. */
+static bool is_accounted(const struct op *op, struct answer *a, bool kernel)
+{
+	uint64_t limit;
+
+	if (!poor || a->ret != (kernel ? -EFAULT : -ENOMEM))
+		return false;
+	limit = room();
+	return op->v[2] / PAGE > limit && is_map_of_memory(op) &&
+	       good_pages(op->v[1], op->v[3] & VFIO_DMA_MAP_FLAG_WRITE) <= limit;
 }
 
 static const struct deliberate deliberate[] = {
-	{ "RESET", "reset", is_reset, "the device tree's resets are used" },
-	{ "RESET", "get_info", is_reset_flag, "the device tree's resets are used" },
-	{ "pread, pwrite", "read", is_position, "the position advances" },
-	{ "a set trigger replaced by a bad eventfd", "set_irqs", is_bad_eventfd,
-	  "a failing call changes nothing" },
-	{ "VFIO_TYPE1_NESTING_IOMMU", "check_extension", is_check_gone,
-	  "the newest kernel has dropped it" },
-	{ "VFIO_UPDATE_VADDR", "check_extension", is_check_not_yet, "not there yet" },
-	{ "dirty page tracking", "dirty_pages", is_dirty, "not there yet" },
-	{ "dirty page tracking", "unmap_dma", is_unmap_flag, "not there yet" },
-	{ "VFIO_UPDATE_VADDR", "map_dma", is_map_vaddr, "not there yet" },
-	{ "device memory as DMA target", "map_dma", is_map_registers, "not there yet" },
-	{ "the newest kernel: overflow", "map_dma", is_overflow, "EOVERFLOW from 7.2 on" },
-	{ "the newest kernel: overflow", "unmap_dma", is_overflow, "EOVERFLOW from 7.2 on" },
-	{ "the newest kernel: the last address", "unmap_dma", is_last_address,
-	  "6.12 finds nothing there" },
-	{ "memory is accounted once", "map_dma", is_accounted, "which of two errors" },
-	{ "dirty page tracking", "feature", is_dirty_feature, "not there yet" },
+	{ "RESET", "reset", is_reset, NULL },
+	{ "RESET", "get_info", is_reset_flag, NULL },
+	{ "`pread`, `pwrite` of vfio-platform", "read", is_position, NULL },
+	{ "a set trigger replaced by a bad eventfd", "set_irqs", is_bad_eventfd, drop_trigger },
+	{ "`VFIO_TYPE1_NESTING_IOMMU`", "check_extension", is_check_nesting, NULL },
+	{ "`VFIO_UPDATE_VADDR`", "check_extension", is_check_vaddr, NULL },
+	{ "`VFIO_UPDATE_VADDR`", "unmap_dma", is_unmap_vaddr, NULL },
+	{ "`VFIO_UPDATE_VADDR`", "map_dma", is_map_vaddr, NULL },
+	{ "dirty page tracking (and its capability)", "dirty_pages", is_dirty, stop_tracking },
+	/* The number of VFIO_DEVICE_FEATURE is, on a container, that of VFIO_IOMMU_DIRTY_PAGES. */
+	{ "dirty page tracking (and its capability)", "feature", is_dirty, stop_tracking },
+	{ "device memory as target of another device's DMA", "map_dma", is_map_registers,
+	  unmap_registers },
+	{ "a range that wraps", "map_dma", is_map_overflow, NULL },
+	{ "a range that wraps", "unmap_dma", is_unmap_overflow, NULL },
+	{ "a range that ends at the last address", "unmap_dma", is_last_address, NULL },
+	{ "RLIMIT_MEMLOCK", "map_dma", is_accounted, NULL },
 };
 
 #endif
