@@ -29,6 +29,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -655,7 +656,8 @@ static int fail_all(const char *only)
 
 /* What all processes share. */
 struct shared {
-	atomic_ulong calls, opens, maps, injected, kills, exits, unbinds, transfers;
+	atomic_ulong calls, good, opens, maps, unmaps, resets, injected, kills, exits, unbinds;
+	atomic_ulong transfers;
 	atomic_bool stop;
 };
 
@@ -663,7 +665,8 @@ static struct shared *shared;
 static volatile uint8_t *edu_regs[EDUS];
 
 /* Of one process; its threads use and overwrite them as they like. */
-static atomic_int fds[FDS];
+static atomic_int fds[FDS], adrift;
+static unsigned int home;	/* the device that this process mostly uses */
 static uint8_t *arena;
 static void *_Atomic windows[WINDOWS];
 #define ARENA_PAGES 1024u
@@ -698,60 +701,110 @@ static void on_fault(int sig)
 	_exit(100 + sig);
 }
 
-/* Slots by what they mostly hold; sometimes any. */
+/*
+ * The slots for fds, by what they mostly hold. Most calls are made on the first container and on
+ * the process's own device, so that they find something to work on.
+ */
 enum { CONTAINERS = 0, GROUPS = 4, DEVICES = 10, EVENTFDS = 18 };
 
-static int slot(int first, int end)
+static unsigned int an_edu(void)
 {
-	return one_in(64) ? (int)below(FDS) : first + (int)below((unsigned int)(end - first));
+	if (one_in(16))
+		return below(EDUS);
+	return home < 2 ? home : 2 + below(2);	/* two that go together */
+}
+
+static int fd_in(unsigned int slot)
+{
+	return atomic_load(&fds[one_in(64) ? below(FDS) : slot]);
 }
 
 static int a_container(void)
 {
-	return atomic_load(&fds[slot(CONTAINERS, GROUPS)]);
+	return fd_in(CONTAINERS + (one_in(16) ? below(4) : 0));
 }
 
 static int a_group(void)
 {
-	return atomic_load(&fds[slot(GROUPS, DEVICES)]);
+	return fd_in(GROUPS + an_edu());
 }
 
 static int a_device(void)
 {
-	return atomic_load(&fds[slot(DEVICES, EVENTFDS)]);
+	return fd_in(DEVICES + an_edu() + (one_in(4) ? EDUS : 0));
 }
 
 static int an_eventfd(void)
 {
-	return atomic_load(&fds[slot(EVENTFDS, FDS)]);
+	return fd_in(EVENTFDS + below(FDS - EVENTFDS));
 }
 
-static void keep(int where, int fd)
+static void keep(unsigned int slot, int fd)
 {
 	int old;
 
 	if (fd < 0)
 		return;
-	if (where >= DEVICES && where < EVENTFDS)
+	if (slot >= DEVICES && slot < EVENTFDS)
 		atomic_fetch_add(&shared->opens, 1);
-	old = atomic_exchange(&fds[where], fd);
+	old = atomic_exchange(&fds[slot], fd);
 	if (old > 2)
 		close(old);
 }
 
+/* Count what a call answered, and pass it on. */
+static long did(long ret)
+{
+	atomic_fetch_add(&shared->calls, 1);
+	if (ret >= 0)
+		atomic_fetch_add(&shared->good, 1);
+	return ret;
+}
+
+/* A window stays where it is for good: another thread may be touching it. */
+static void blank_windows(void)
+{
+	for (size_t i = 0; i < WINDOWS; i++)
+		if (atomic_load(&windows[i]))
+			mmap(atomic_load(&windows[i]), EDU_SIZE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+}
+
+/* From nothing, or from whatever is left of it, to an open device. */
 static void chain(unsigned int edu)
 {
 	unsigned long type = one_in(4) ? VFIO_TYPE1_IOMMU : VFIO_TYPE1v2_IOMMU;
-	int c = CONTAINERS + (int)(one_in(4) ? below(4) : edu / 2), g = GROUPS + (int)edu, fd;
+	unsigned int c = CONTAINERS + (one_in(16) ? below(4) : 0), g = GROUPS + edu;
+	int fd;
 
-	/* Mostly into one that exists: who closes it cannot map any more. */
-	if (atomic_load(&fds[c]) < 0 || one_in(16))
-		keep(c, container_open());
-	keep(g, group_open(edus[edu]));
-	group_set(atomic_load(&fds[g]), atomic_load(&fds[c]));
-	container_set_iommu(atomic_load(&fds[c]), type);
-	fd = device_fd(atomic_load(&fds[g]), edus[edu]);
-	keep(DEVICES + (int)edu, fd);
+	if (atomic_load(&fds[c]) < 0)
+		keep(c, (int)did(container_open()));
+	fd = (int)did(group_open(edus[edu]));
+	if (fd < 0 && atomic_load(&fds[g]) < 0)
+		blank_windows();	/* perhaps they keep it */
+	keep(g, fd);
+	if (atomic_load(&fds[g]) < 0)
+		return;
+	did(group_set(atomic_load(&fds[g]), atomic_load(&fds[c])));
+	did(container_set_iommu(atomic_load(&fds[c]), type));
+	keep(DEVICES + edu, (int)did(device_fd(atomic_load(&fds[g]), edus[edu])));
+}
+
+/* What is lost, by whichever thread's doing, is sought again; in vain, the next process may. */
+static void stay_afloat(void)
+{
+	struct vfio_device_info in = { .argsz = sizeof(in) };
+	unsigned int edu = an_edu();
+
+	if (!xioctl(atomic_load(&fds[DEVICES + edu]), VFIO_DEVICE_GET_INFO, &in) &&
+	    check_extension(atomic_load(&fds[CONTAINERS]), VFIO_DMA_CC_IOMMU) > 0) {
+		atomic_store(&adrift, 0);
+		return;
+	}
+	chain(edu);
+	sleep_ms(1);
+	if (atomic_fetch_add(&adrift, 1) > 100)
+		_exit(0);
 }
 
 static void touch_window(void)
@@ -771,7 +824,6 @@ static void touch_window(void)
 	touching = 0;
 }
 
-/* A window stays where it is for good: another thread may be touching it. */
 static void map_window(void)
 {
 	unsigned int which = below(WINDOWS);
@@ -779,18 +831,69 @@ static void map_window(void)
 
 	p = mmap(p, EDU_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | (p ? MAP_FIXED : 0), a_device(),
 		 0);
+	did(p == MAP_FAILED ? -1 : 0);
 	if (p != MAP_FAILED)
 		atomic_store(&windows[which], p);
 }
 
+/* Mostly in one of some wide places, where only another mapping with the same start is in the way. */
+#define PLACES		48u
+#define PLACE_PAGES	1024u
+#define PLACES_BASE	0x100000000ull
+
+static uint64_t an_iova(void)
+{
+	return one_in(8) ? IOVA + below(256) * PAGE : PLACES_BASE + below(PLACES) * PLACE_PAGES * PAGE;
+}
+
+static void random_unmap(uint64_t iova)
+{
+	uint64_t pages = one_in(4) ? below(4 * PLACE_PAGES) : PLACE_PAGES;
+	int64_t size;
+
+	if (one_in(32))
+		size = did(dma_unmap_all(a_container()));
+	else
+		size = did(dma_unmap(a_container(), iova, pages * PAGE));
+	if (size > 0)
+		atomic_fetch_add(&shared->unmaps, 1);
+}
+
 static void random_map(void)
 {
-	uint64_t pages = one_in(6) ? 1 + below(600) : 1 + below(8);
-	uint64_t first = below(ARENA_PAGES - (unsigned int)pages);
+	unsigned int pages = 1 + (one_in(6) ? below(600) : below(12));
+	uint8_t *from = arena + below(ARENA_PAGES - pages) * PAGE;
+	void *window = atomic_load(&windows[below(WINDOWS)]);
+	uint64_t iova = an_iova();
+	long ret;
 
-	if (!dma_map(a_container(), arena + first * PAGE, IOVA + below(256) * PAGE, pages * PAGE,
-		     1 + below(3)))
+	if (one_in(64) && window)
+		from = window;
+	ret = did(dma_map(a_container(), from, iova, pages * PAGE, 1 + below(3)));
+	if (!ret)
 		atomic_fetch_add(&shared->maps, 1);
+	else if (ret == -EEXIST)
+		random_unmap(iova);
+}
+
+/* What is mapped is swapped out, thrown away, made read-only, replaced, or made huge. */
+static void random_memory(void)
+{
+	unsigned int pages = 1 + below(64);
+	uint8_t *at = arena + below(ARENA_PAGES - pages) * PAGE;
+	static const int advice[] = { MADV_DONTNEED, MADV_PAGEOUT, MADV_HUGEPAGE, MADV_NOHUGEPAGE };
+
+	switch (below(4)) {
+	case 0:
+		mprotect(at, pages * PAGE, one_in(2) ? PROT_READ : PROT_READ | PROT_WRITE);
+		break;
+	case 1:
+		mmap(at, pages * PAGE, PROT_READ | PROT_WRITE,
+		     (one_in(2) ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		break;
+	default:
+		madvise(at, pages * PAGE, advice[below(ARRAY_SIZE(advice))]);
+	}
 }
 
 static void random_irqs(void)
@@ -800,12 +903,11 @@ static void random_irqs(void)
 	static const uint32_t action[] = { VFIO_IRQ_SET_ACTION_MASK, VFIO_IRQ_SET_ACTION_UNMASK,
 					   VFIO_IRQ_SET_ACTION_TRIGGER };
 	uint32_t flags = data[below(4)] | action[below(3)];
-
 	int value = (int)below(2);
 
 	if (flags & VFIO_IRQ_SET_DATA_EVENTFD)
 		value = one_in(5) ? -1 : an_eventfd();
-	irq_set(a_device(), one_in(8), flags, value);
+	did(irq_set(a_device(), one_in(8), flags, value));
 }
 
 static void random_rw(void)
@@ -815,9 +917,9 @@ static void random_rw(void)
 	off_t offset = offsets[below(ARRAY_SIZE(offsets))];
 
 	if (one_in(2))
-		(void)!pread(a_device(), buf, below(80) * 4, offset);
+		did(pread(a_device(), buf, below(80) * 4, offset));
 	else if (offset == EDU_REG_LIVE || offset >= 0x1000)
-		(void)!pwrite(a_device(), &offset, 4, offset);
+		did(pwrite(a_device(), &offset, 4, offset));
 }
 
 static void random_poke(void)
@@ -834,7 +936,49 @@ static void random_poke(void)
 		junk[i] = one_in(2) ? 0 : (uint8_t)rnd();
 	memset(junk, 0, 4);
 	junk[0] = (uint8_t)(8 + below(60));	/* argsz */
-	ioctl(atomic_load(&fds[below(FDS)]), requests[below(ARRAY_SIZE(requests))], junk);
+	did(ioctl(atomic_load(&fds[below(FDS)]), requests[below(ARRAY_SIZE(requests))], junk));
+}
+
+static void random_fdinfo(void)
+{
+	char line[256];
+	int fd;
+
+	snprintf(line, sizeof(line), "/proc/self/fdinfo/%d", atomic_load(&fds[below(FDS)]));
+	fd = open(line, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	did(read(fd, line, sizeof(line)));
+	close(fd);
+}
+
+/* Calls that put an end to what others work on; so they are rare. */
+static void random_end(void)
+{
+	unsigned int edu = an_edu();
+
+	switch (below(8)) {
+	case 0:
+		keep(below(4), (int)did(container_open()));
+		break;
+	case 1:
+		did(group_unset(a_group()));
+		break;
+	case 2:
+		did(group_set(a_group(), a_container()));
+		break;
+	case 3:
+		did(container_set_iommu(a_container(), 1 + 2 * below(2)));
+		break;
+	case 4:
+		blank_windows();
+		break;
+	case 5:
+		keep(DEVICES + edu, (int)did(device_fd(a_group(), edus[edu])));
+		break;
+	default:
+		close(atomic_exchange(&fds[below(FDS)], -1));
+	}
 }
 
 static void random_call(void)
@@ -842,98 +986,74 @@ static void random_call(void)
 	struct vfio_irq_info irq;
 	struct pollfd pfd;
 	uint64_t count = 1;
-	char path[64];
-	int where;
+	unsigned int edu;
 
-	switch (below(34)) {
-	case 0:
-		chain(below(EDUS));
-		break;
-	case 1:
-		if (one_in(16))
-			keep((int)below(4), container_open());
-		break;
-	case 2:
-		where = (int)below(EDUS);
-		keep(GROUPS + where, group_open(edus[where]));
-		break;
-	case 3:
-		group_set(a_group(), a_container());
-		break;
-	case 4:
-		container_set_iommu(a_container(), 1 + 2 * below(2));
-		break;
-	case 5:
-		where = (int)below(EDUS);
-		keep(DEVICES + where, device_fd(a_group(), edus[where]));
-		break;
-	case 6: case 7: case 8: case 9: case 10:
+	switch (below(40)) {
+	case 0 ... 10:
 		random_map();
 		break;
-	case 11: case 12: case 13:
-		dma_unmap(a_container(), IOVA + below(256) * PAGE, (1 + below(64)) * PAGE);
+	case 11 ... 16:
+		random_unmap(an_iova());
 		break;
-	case 14:
-		dma_unmap_all(a_container());
-		break;
-	case 15: case 16: case 17: case 18:
+	case 17 ... 21:
 		random_irqs();
 		break;
-	case 19:
-		keep(EVENTFDS + (int)below(FDS - EVENTFDS), eventfd(below(2), EFD_NONBLOCK));
-		break;
-	case 20:
-		(void)!write(an_eventfd(), &count, 8);
-		break;
-	case 21:
-		(void)!read(an_eventfd(), &count, 8);
-		break;
 	case 22:
-		random_rw();
+		keep(EVENTFDS + below(FDS - EVENTFDS), eventfd(below(2), EFD_NONBLOCK));
 		break;
 	case 23:
-		map_window();
+		did(write(an_eventfd(), &count, 8));
 		break;
-	case 24: case 25:
-		touch_window();
+	case 24:
+		did(read(an_eventfd(), &count, 8));
 		break;
-	case 26:
-		xioctl(a_device(), VFIO_DEVICE_RESET, NULL);
+	case 25 ... 26:
+		random_rw();
 		break;
 	case 27:
-		random_poke();
+		map_window();
 		break;
-	case 28:
-		where = (int)below(FDS);
-		if (one_in(12))
-			close(atomic_exchange(&fds[where], -1));
-		break;
-	case 29:
-		if (one_in(8))
-			group_unset(a_group());
+	case 28 ... 29:
+		touch_window();
 		break;
 	case 30:
-		irq_info(a_device(), below(2), &irq);
-		group_status(a_group());
+		if (!did(xioctl(a_device(), VFIO_DEVICE_RESET, NULL)))
+			atomic_fetch_add(&shared->resets, 1);
 		break;
 	case 31:
-		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", atomic_load(&fds[below(FDS)]));
-		where = open(path, O_RDONLY | O_CLOEXEC);
-		if (where >= 0) {
-			char line[256];
-
-			(void)!read(where, line, sizeof(line));
-			close(where);
-		}
+		random_poke();
 		break;
 	case 32:
+		edu = an_edu();
+		keep(DEVICES + EDUS + edu, (int)did(device_fd(a_group(), edus[edu])));
+		break;
+	case 33:
+		did(irq_info(a_device(), below(2), &irq));
+		did(group_status(a_group()));
+		break;
+	case 34:
+		did(iommu_info(a_container()) ? 0 : -1);
+		break;
+	case 35:
+		random_fdinfo();
+		break;
+	case 36:
 		pfd = (struct pollfd){ .fd = a_device(), .events = POLLIN | POLLPRI };
-		poll(&pfd, 1, (int)below(2));
+		did(poll(&pfd, 1, (int)below(2)));
+		break;
+	case 37:
+		if (one_in(8))
+			random_end();
 		break;
 	default:
-		madvise(arena + below(ARENA_PAGES) * PAGE, PAGE,
-			one_in(2) ? MADV_DONTNEED : MADV_PAGEOUT);
+		random_memory();
 	}
+}
+
+/* Half of the processes fail an allocation or a copy now and then, anywhere. */
+static void make_it_fail(bool on)
+{
+	file_write("/proc/thread-self/make-it-fail", on ? "1" : "0");
 }
 
 static void *thread_main(void *arg)
@@ -945,6 +1065,8 @@ static void *thread_main(void *arg)
 	while (!atomic_load(&shared->stop)) {
 		bool inject = fail >= 0 && one_in(6);
 
+		if (one_in(8))
+			stay_afloat();
 		/* Another thread may have closed our file, and opened something in its place. */
 		if (inject) {
 			char n = (char)('1' + below(9));
@@ -956,30 +1078,36 @@ static void *thread_main(void *arg)
 			(void)!pwrite(fail, "0", 1, 0);
 			atomic_fetch_add(&shared->injected, 1);
 		}
-		atomic_fetch_add(&shared->calls, 1);
 	}
 	return NULL;
 }
 
-/* A process: threads over one set of fds, which a child of it gets a copy of. */
-static void process_main(uint64_t seed)
+/*
+ * A process: threads over one set of fds. Some have a child that shares the files behind them, and
+ * lives on for a moment when the process is killed.
+ */
+static void process_main(uint64_t seed, unsigned int its_home)
 {
+	struct itimerval child_life = { .it_value.tv_usec = 1 };
 	struct sigaction act = { .sa_handler = on_fault, .sa_flags = SA_NODEFER };
 	pthread_t thread;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigaction(SIGBUS, &act, NULL);
 	sigaction(SIGSEGV, &act, NULL);
 	rng = seed;
+	home = its_home;
 	for (int i = 0; i < FDS; i++)
 		atomic_store(&fds[i], -1);
 	arena = mmap(NULL, ARENA_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		     -1, 0);
-	for (unsigned int i = 0; i < 3; i++)
-		chain(below(EDUS));
-	if (one_in(3) && !fork()) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	make_it_fail(one_in(2));
+	chain(home);
+	if (one_in(2) && !fork()) {
+		child_life.it_value.tv_usec += below(300000);
+		setitimer(ITIMER_REAL, &child_life, NULL);
 		rng = rnd() + 1;
+	} else {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	}
 	for (unsigned int i = 1; i < THREADS; i++)
 		pthread_create(&thread, NULL, thread_main, (void *)(uintptr_t)rnd());
@@ -995,7 +1123,7 @@ static void *hardware_main(void *arg)
 		struct dev d = { .name = edus[edu], .regs = edu_regs[edu], .size = EDU_SIZE };
 
 		if (one_in(3)) {
-			uint64_t iova = IOVA + below(256) * PAGE;
+			uint64_t iova = an_iova();
 
 			if (one_in(2))
 				edu_store(&d, iova, EDU_BUFFER_MAX);
@@ -1019,20 +1147,66 @@ static void *admin_main(void *arg)
 
 	rng = (uint64_t)(uintptr_t)arg;
 	while (!atomic_load(&shared->stop)) {
-		sleep_ms(20 + below(300));
+		sleep_ms(20 + below(1500));
 		edu = (int)below(EDUS);
 		if (one_in(4))
 			file_write("/sys/module/vfio/parameters/removal_grace_ms",
 				   graces[below(ARRAY_SIZE(graces))]);
+		make_it_fail(one_in(4));
 		ret = board_unbind(edus[edu]);
 		sleep_ms(below(20));
 		if (!ret && one_in(4))
 			board_bind(edus[edu], HOST);
 		/* Others may hold its set; then it stays as it is for now. */
-		ret = board_bind(edus[edu], "vfio-platform");
+		board_bind(edus[edu], "vfio-platform");
+		make_it_fail(false);
+		board_bind(edus[edu], "vfio-platform");
 		atomic_fetch_add(&shared->unbinds, 1);
 	}
 	return NULL;
+}
+
+/* When all is over each device does what it should: it is open to the next user, and does DMA. */
+static int all_well(void)
+{
+	uint8_t *mem = mem_new(2 * PAGE);
+	struct dev d;
+	int lost = 0;
+
+	for (size_t i = 0; i < EDUS; i++) {
+		dev_open(&d, edus[i]);
+		mem_fill(mem, PAGE, (uint32_t)i);
+		memset(mem + PAGE, 0, PAGE);
+		if (dma_map(d.container, mem, IOVA, 2 * PAGE, RW) ||
+		    edu_load(&d, IOVA, EDU_BUFFER_MAX) || edu_store(&d, IOVA + PAGE, EDU_BUFFER_MAX) ||
+		    memcmp(mem, mem + PAGE, EDU_BUFFER_MAX)) {
+			printf("WRONG: after the storm %s does no DMA\n", edus[i]);
+			lost++;
+		}
+		dev_close(&d);
+	}
+	mem_free(mem, 2 * PAGE);
+	return lost;
+}
+
+/* Some in a hundred allocations, of those who are made to fail. */
+static void injection_by_chance(void)
+{
+	static const char *const settings[][2] = {
+		{ "failslab/probability", "2" }, { "failslab/task-filter", "Y" },
+		{ "failslab/times", "-1" },
+		{ "fail_page_alloc/probability", "2" }, { "fail_page_alloc/task-filter", "Y" },
+		{ "fail_page_alloc/times", "-1" },
+		{ "fail_usercopy/probability", "1" }, { "fail_usercopy/task-filter", "Y" },
+		{ "fail_usercopy/times", "-1" },
+	};
+	char path[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s", settings[i][0]);
+		if (file_write(path, settings[i][1]))
+			tap_bail("%s: this kernel injects no faults by chance", path);
+	}
 }
 
 static int storm(uint64_t seed, int seconds)
@@ -1045,6 +1219,7 @@ static int storm(uint64_t seed, int seconds)
 	int status, lost = 0;
 
 	injection_init();
+	injection_by_chance();
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
 	for (size_t i = 0; i < EDUS; i++) {
@@ -1054,19 +1229,20 @@ static int storm(uint64_t seed, int seconds)
 		if (edu_regs[i] == MAP_FAILED)
 			tap_bail("/dev/mem: %m");
 	}
+	close(mem);
 	file_write("/sys/module/vfio/parameters/removal_grace_ms", "20");
 	rng = seed * 0x9e3779b97f4a7c15 + 1;
 	pthread_create(&hardware, NULL, hardware_main, (void *)(uintptr_t)rnd());
 	pthread_create(&admin, NULL, admin_main, (void *)(uintptr_t)rnd());
 	while (now_ms() < end) {
-		for (int i = 0; i < PROCESSES; i++) {
+		for (unsigned int i = 0; i < PROCESSES; i++) {
 			if (!pids[i]) {
 				uint64_t its = rnd();
 
 				pids[i] = fork();
 				if (!pids[i])
-					process_main(its);
-				deadline[i] = now_ms() + 50 + below(3000);
+					process_main(its, i);
+				deadline[i] = now_ms() + 50 + below(one_in(4) ? 500 : 8000);
 			} else if (waitpid(pids[i], &status, WNOHANG) == pids[i]) {
 				pids[i] = 0;
 				atomic_fetch_add(&shared->exits, 1);
@@ -1080,7 +1256,7 @@ static int storm(uint64_t seed, int seconds)
 	}
 	atomic_store(&shared->stop, true);
 	for (int i = 0; i < PROCESSES; i++) {
-		if (!pids[i])
+		if (pids[i] <= 0)
 			continue;
 		kill(pids[i], SIGKILL);
 		for (end = now_ms() + 60000; waitpid(pids[i], &status, WNOHANG) != pids[i];) {
@@ -1096,17 +1272,21 @@ static int storm(uint64_t seed, int seconds)
 	pthread_join(hardware, NULL);
 	pthread_join(admin, NULL);
 	file_write("/sys/module/vfio/parameters/removal_grace_ms", "3000");
-	/* Forked ones went with their parents, a moment later. */
+	/* Their children end a moment later. */
 	for (end = now_ms() + 20000; pages_pinned() && now_ms() < end;)
 		sleep_ms(50);
 	if (pages_pinned()) {
 		printf("WRONG: %ld pages stay pinned\n", pages_pinned());
 		lost++;
 	}
-	printf("storm: seed %lu, %d s: %lu calls (%lu devices opened, %lu ranges mapped), ",
-	       seed, seconds, shared->calls, shared->opens, shared->maps);
-	printf("%lu with failures, %lu kills, %lu exits, %lu unbinds, %lu transfers\n",
-	       shared->injected, shared->kills, shared->exits, shared->unbinds, shared->transfers);
+	sleep_ms(2000);
+	lost += all_well();
+	printf("storm: seed %lu, %d s: %lu calls, %lu of them answered (%lu opened a device, ",
+	       seed, seconds, shared->calls, shared->good, shared->opens);
+	printf("%lu mapped, %lu unmapped, %lu reset), %lu with failures, ",
+	       shared->maps, shared->unmaps, shared->resets, shared->injected);
+	printf("%lu kills, %lu exits, %lu unbinds, %lu transfers\n",
+	       shared->kills, shared->exits, shared->unbinds, shared->transfers);
 	return lost != 0;
 }
 
