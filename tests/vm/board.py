@@ -112,23 +112,29 @@ def run_tool(*command):
     return done.stdout
 
 
-def device_tree(cpu, smp):
-    """QEMU's own device tree for this machine with the overlay merged in, kept in the build directory."""
-    result = BUILD / "vm" / f"board-{cpu}-{smp}.dtb"
-    newest = max(p.stat().st_mtime for p in (OVERLAY, Path(__file__)))
+def device_tree(cpu, smp, more=""):
+    """QEMU's own device tree for this machine with the overlay merged in, kept in the build directory.
+
+    more: the name of one more overlay beside this file, or ""
+    """
+    result = BUILD / "vm" / f"board-{cpu}-{smp}{more and '-'}{more}.dtb"
+    overlays = [OVERLAY, *([Path(__file__).with_name(f"{more}.dtso")] if more else [])]
+    newest = max(p.stat().st_mtime for p in (*overlays, Path(__file__)))
     if result.exists() and result.stat().st_mtime > newest:
         return result
     result.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=result.parent) as tmp:
-        base, overlay, merged = (Path(tmp) / n for n in ("base.dtb", "evfio.dtbo", "board.dtb"))
+        base, overlay, merged = (Path(tmp) / n for n in ("base.dtb", "overlay.dtbo", "board.dtb"))
         run_tool("qemu-system-aarch64", "-M", f"{MACHINE},dumpdtb={base}", "-cpu", cpu,
                  "-smp", smp, "-nodefaults", "-display", "none")
         run_tool("fdtput", "-c", base, "/__symbols__")
         for label, path in LABELS.items():
             run_tool("fdtput", "-t", "s", base, "/__symbols__", label, path)
-        run_tool("dtc", "-q", "-@", "-I", "dts", "-O", "dtb", "-o", overlay, OVERLAY)
-        run_tool("fdtoverlay", "-i", base, "-o", merged, overlay)
-        merged.rename(result)
+        for source in overlays:
+            run_tool("dtc", "-q", "-@", "-I", "dts", "-O", "dtb", "-o", overlay, source)
+            run_tool("fdtoverlay", "-i", base, "-o", merged, overlay)
+            merged.rename(base)
+        base.rename(result)
     return result
 
 
@@ -201,7 +207,8 @@ def initramfs(name, command, programs, modules, parameters, timeout, mode):
                                         if p.startswith(prefix)]))
     for path in programs:
         contents[f"bin/{path.name}"] = (path.read_bytes(), 0o755)
-    contents["vm/modules"] = ("".join(f"{line}\n" for line in loads).encode(), 0o644)
+    contents["vm/modules"] = ("".join(f"{line}\n" for line in loads if "unloaded" not in mode).encode(),
+                              0o644)
     writes = []
     for slot, _, bar, bits, address in FUNCTIONS:
         config = ECAM + (slot << 15)
@@ -232,14 +239,16 @@ def qemu(name, dtb, initrd, smp, memory, append, extra):
 
 
 def run(name, command="", programs=(), modules=True, parameters=(), smp=2, memory="512M", append="",
-        timeout=60, extra=(), mode=(), echo=False):
+        timeout=60, extra=(), mode=(), overlay="", echo=False):
     """Boot kernel NAME, run the shell COMMAND in the guest, and return a Result.
 
     programs: host files to put into /bin (evfio and the examples are always there when built)
     parameters: of modules, as on a kernel command line: "vfio.removal_grace_ms=200"
     append: more kernel command line;  extra: more QEMU arguments
     timeout: seconds that the command may take
-    mode: "shell" gives an interactive guest on this terminal instead, "symbols" prints what gdb needs
+    mode: "shell" gives an interactive guest on this terminal instead, "symbols" prints what gdb needs,
+        "unloaded" leaves the modules in /lib/modules
+    overlay: of the device tree, one more, by its name
     echo: pass the guest's output on to stdout as it comes
     """
     result = Result(name)
@@ -259,7 +268,7 @@ def run(name, command="", programs=(), modules=True, parameters=(), smp=2, memor
         initrd.write(initramfs(name, command, files, needed_modules(name) if modules else (),
                                parameters, timeout, mode))
         initrd.flush()
-        guest = qemu(name, device_tree(CPUS.get(name, CPU), smp), initrd.name, smp, memory, append, extra)
+        guest = qemu(name, device_tree(CPUS.get(name, CPU), smp, overlay), initrd.name, smp, memory, append, extra)
         if "shell" in mode:
             result.status = subprocess.run([*guest, "-serial", "mon:stdio"]).returncode
             return result

@@ -4,7 +4,7 @@
 A line in a comment of the source says how its guest is to be; several give several runs:
 
 	/* vm: smp=1 memory=1G timeout=120 cmdline="iommu.passthrough=1" args="..." */
-	 * vm: params="vfio.removal_grace_ms=200" kernels="6.12"
+	 * vm: params="vfio.removal_grace_ms=200" kernels="6.12" overlay="odd" load="no"
 
 Without one it is run once, on the board as it is. The kernels are those in $KERNELS; $T picks programs.
 """
@@ -22,7 +22,7 @@ KERNELS = os.environ.get("KERNELS", "6.1 6.12 7.2 7.2-16k").split()
 ONLY = os.environ.get("T", "").split()
 GCOV = board.BUILD / "coverage" / "guests"     # what tests/kernel/coverage reads
 OPTION_LINE = re.compile(r"^\s*(?:/\*|\*|#)\s*vm:\s*(.*?)\s*(?:\*/)?\s*$", re.MULTILINE)
-OPTIONS = {"smp", "memory", "timeout", "cmdline", "params", "args", "kernels"}
+OPTIONS = {"smp", "memory", "timeout", "cmdline", "params", "args", "kernels", "overlay", "load"}
 
 
 def sources():
@@ -49,7 +49,8 @@ def job(kernel, program, command, options, name):
             kernel, f"{command} {options.get('args', '')}", [program],
             parameters=options.get("params", "").split(), append=options.get("cmdline", ""),
             smp=int(options.get("smp", 2)), memory=options.get("memory", "512M"),
-            timeout=int(options.get("timeout", 60)))
+            timeout=int(options.get("timeout", 60)), overlay=options.get("overlay", ""),
+            mode=["unloaded"] if options.get("load") == "no" else [])
         if result.data:
             GCOV.mkdir(parents=True, exist_ok=True)
             (GCOV / f"{name}.tar.gz").write_bytes(result.data)
