@@ -49,7 +49,7 @@ void evfio_irq_free(struct evfio_device *vdev)
 {
 	u32 i;
 
-	for (i = 0; vdev->irqs && i < vdev->num_irqs; i++)
+	for (i = 0; i < vdev->num_irqs; i++)
 		kfree(vdev->irqs[i].lines);
 	kfree(vdev->irqs);
 }
@@ -255,7 +255,6 @@ static int irqfd_set(struct evfio_line *line, struct evfio_irqfd *irqfd, s32 fd,
 		     wait_queue_func_t wake, void (*act)(struct evfio_line *line))
 {
 	struct irqfd_poll poll = { .irqfd = irqfd };
-	struct eventfd_ctx *ctx;
 	struct file *file;
 
 	if (fd < 0 || READ_ONCE(irqfd->closed))
@@ -265,16 +264,11 @@ static int irqfd_set(struct evfio_line *line, struct evfio_irqfd *irqfd, s32 fd,
 	file = eventfd_fget(fd);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	ctx = eventfd_ctx_fileget(file);
-	if (!IS_ERR(ctx) && irqfd->ctx) {
-		eventfd_ctx_put(ctx);
-		ctx = ERR_PTR(-EBUSY);
-	}
-	if (IS_ERR(ctx)) {
+	if (irqfd->ctx) {
 		fput(file);
-		return PTR_ERR(ctx);
+		return -EBUSY;
 	}
-	irqfd->ctx = ctx;
+	irqfd->ctx = eventfd_ctx_fileget(file);	/* an eventfd's file always has one */
 	init_waitqueue_func_entry(&irqfd->wait, wake);
 	init_poll_funcptr(&poll.table, irqfd_queue);
 	if (vfs_poll(file, &poll.table) & EPOLLIN)

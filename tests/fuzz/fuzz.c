@@ -30,6 +30,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -46,36 +47,68 @@ static const char *const edus[] = { EDU0, EDU1, EDU2, EDU3 };
 
 /* ---- failing on purpose ---- */
 
+/* The function @name of the kernel: where it begins and the next one does. */
+static void function_range(const char *name, uint64_t *begin, uint64_t *end)
+{
+	FILE *file = fopen("/proc/kallsyms", "re");
+	char line[256], symbol[128];
+	uint64_t address;
+
+	*begin = 0;
+	*end = UINT64_MAX;
+	while (file && fgets(line, sizeof(line), file)) {	/* the kernel's own are sorted */
+		if (sscanf(line, "%lx %*c %127s", &address, symbol) != 2)
+			continue;
+		if (!strcmp(symbol, name))
+			*begin = address;
+		if (*begin && address > *begin && address < *end)
+			*end = address;
+	}
+	if (!file || !*begin)
+		tap_bail("/proc/kallsyms: no %s", name);
+	fclose(file);
+}
+
+/* Tell all kinds of fault: @what is one of the files there, @value an address. */
+static void injection_set(const char *what, uint64_t value)
+{
+	static const char *const kinds[] = { "failslab", "fail_page_alloc", "fail_usercopy" };
+	char path[128], text[32];
+
+	snprintf(text, sizeof(text), "0x%lx", value);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s", kinds[i], what);
+		if (file_write(path, text))
+			tap_bail("%s: this kernel cannot spare functions", path);
+	}
+}
+
 /*
  * Giving a group back to its default domain must not fail, and the kernel says so with a warning if
  * the driver of the IOMMU needs memory for it and gets none. So nothing fails in there.
  */
 static void injection_spare(void)
 {
-	uint64_t address, release = 0, detach = 0, end = UINT64_MAX;
-	FILE *file = fopen("/proc/kallsyms", "re");
-	char line[256], name[128], value[32];
+	uint64_t release, detach, end, ignored;
 
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%lx %*c %127s", &address, name) != 2)
-			continue;
-		if (!strcmp(name, "__iommu_release_dma_ownership"))
-			release = address;
-		if (!strcmp(name, "iommu_detach_group"))
-			detach = address;
-		if (detach && address > detach && address < end)
-			end = address;
-	}
-	if (!file || !release || release > detach || detach - release > 0x1000)
-		tap_bail("/proc/kallsyms: no iommu_detach_group close behind the release of groups");
-	fclose(file);
-	snprintf(value, sizeof(value), "0x%lx", release);
-	if (file_write("/sys/kernel/debug/failslab/reject-start", value) ||
-	    file_write("/sys/kernel/debug/fail_page_alloc/reject-start", value))
-		tap_bail("this kernel cannot spare functions");
-	snprintf(value, sizeof(value), "0x%lx", end);
-	file_write("/sys/kernel/debug/failslab/reject-end", value);
-	file_write("/sys/kernel/debug/fail_page_alloc/reject-end", value);
+	function_range("__iommu_release_dma_ownership", &release, &ignored);
+	function_range("iommu_detach_group", &detach, &end);
+	if (release > detach || detach - release > 0x1000)
+		tap_bail("no iommu_detach_group close behind the release of groups");
+	injection_set("reject-start", release);
+	injection_set("reject-end", end);
+}
+
+/* From now on only what a module's own initialization does fails, not what loading it takes. */
+static void injection_in_init(void)
+{
+	static uint64_t begin, end;
+
+	if (begin)
+		return;
+	function_range("do_one_initcall", &begin, &end);
+	injection_set("require-start", begin);
+	injection_set("require-end", end);
 }
 
 static void injection_init(void)
@@ -539,6 +572,137 @@ static long have_bound(void)
 	return 0;
 }
 
+static bool loaded(const char *module)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/module/%s", module);
+	return !access(path, F_OK);
+}
+
+static void unload(const char *module)
+{
+	if (loaded(module) && syscall(SYS_delete_module, module, O_NONBLOCK))
+		tap_bail("%s cannot be unloaded: %m", module);
+}
+
+static long load(const char *module, const char *file)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	long ret = loaded(module) ? 0 : sys(syscall(SYS_finit_module, fd, "", 0));
+
+	close(fd);
+	return ret;
+}
+
+static long load_core(void)
+{
+	return load("vfio", "/lib/modules/vfio.ko");
+}
+
+static long load_type1(void)
+{
+	return load("vfio_iommu_type1", "/lib/modules/vfio_iommu_type1.ko");
+}
+
+static long load_platform(void)
+{
+	return load("vfio_platform", "/lib/modules/vfio-platform.ko");
+}
+
+static long have_no_core(void)
+{
+	unload("vfio_platform");
+	unload("vfio_iommu_type1");
+	unload("vfio");
+	injection_in_init();
+	return 0;
+}
+
+static long have_no_type1(void)
+{
+	unload("vfio_iommu_type1");
+	injection_in_init();
+	return ok_or_bail(load_core(), "vfio");
+}
+
+static long have_no_platform(void)
+{
+	unload("vfio_platform");
+	injection_in_init();
+	return ok_or_bail(load_core(), "vfio");
+}
+
+static long have_no_rtc(void)
+{
+	int ret = board_unbind(RTC);
+
+	if (!ret)
+		ret = file_write(board_path(RTC, "driver_override"), "vfio-amba");
+	return ok_or_bail(ret, "unbind");
+}
+
+static long bind_rtc(void)
+{
+	int ret = file_write("/sys/bus/amba/drivers_probe", RTC);
+
+	return ret ? ret : *board_driver(RTC) ? 0 : -ENODEV;
+}
+
+/* Two domains: what is mapped into the first must leave it when the second refuses. */
+static long have_two_domains(void)
+{
+	have_open();
+	board_take(EDU3);
+	group = (int)ok_or_bail(group_open(EDU3), "group");
+	return ok_or_bail(join_second(), "SET_CONTAINER");
+}
+
+/* Two groups of which the second may be refused. */
+static long have_two_joined(void)
+{
+	have_joined();
+	board_take(EDU3);
+	spare = (int)ok_or_bail(group_open(EDU3), "group");
+	return ok_or_bail(group_set(spare, container), "SET_CONTAINER");
+}
+
+static long drop_two(void)
+{
+	close(spare);
+	return drop_group();
+}
+
+static long version(void)
+{
+	return xioctl(dev.container, VFIO_GET_API_VERSION, NULL);
+}
+
+static long check_none(void)
+{
+	return check_extension(container, VFIO_TYPE1_IOMMU);
+}
+
+static long wait_events(void)
+{
+	struct pollfd pfd = { .fd = dev.fd, .events = POLLPRI };
+
+	return sys(poll(&pfd, 1, 0));
+}
+
+static long get_fd_of_clocked(void)
+{
+	dev.fd = device_fd(group, EDU1);
+	return dev.fd;
+}
+
+static long have_clocked(void)
+{
+	ok_or_bail(open_container(), "container");
+	group = (int)ok_or_bail(group_open(EDU1), "group");
+	return ok_or_bail(join(), "SET_CONTAINER") | ok_or_bail(set_v2(), "SET_IOMMU");
+}
+
 static const struct {
 	const char *name;
 	step *before, *call, *after;
@@ -550,13 +714,18 @@ static const struct {
 	{ "UNSET_CONTAINER", have_joined, leave, drop_group, false },
 	{ "SET_IOMMU type1", have_joined, set_v1, drop_group, false },
 	{ "SET_IOMMU type1v2", have_joined, set_v2, drop_group, false },
+	{ "SET_IOMMU with two groups", have_two_joined, set_v2, drop_two, false },
+	{ "GET_API_VERSION", have_open, version, drop_open, false },
+	{ "CHECK_EXTENSION without IOMMU", have_group, check_none, drop_group, false },
 	{ "GET_DEVICE_FD", have_iommu, get_fd, drop_fd, false },
+	{ "GET_DEVICE_FD with a clock", have_clocked, get_fd_of_clocked, drop_fd, false },
 	{ "GET_DEVICE_FD again", have_open, get_second_fd, drop_second_fd, false },
 	{ "CHECK_EXTENSION", have_open, check, drop_open, false },
 	{ "IOMMU_GET_INFO", have_page, info, drop_open, false },
 	{ "MAP_DMA a page", have_open, map_page, drop_open, false },
 	{ "MAP_DMA scattered pages", have_open, map_scattered, drop_open, false },
 	{ "MAP_DMA far away", have_open, map_high, drop_open, false },
+	{ "MAP_DMA into two domains", have_two_domains, map_scattered, drop_second, false },
 	{ "UNMAP_DMA a page", have_page, unmap_page, drop_open, false },
 	{ "UNMAP_DMA all", have_scattered, unmap_all, drop_open, false },
 	{ "SET_CONTAINER with mappings", have_mapped_and_second, join_second, drop_second, false },
@@ -579,13 +748,19 @@ static const struct {
 	{ "pwrite", have_open, write_register, drop_open, false },
 	{ "mmap", have_open, map_registers, drop_registers, false },
 	{ "touch a mapping", have_registers, touch, drop_registers, false },
+	{ "poll", have_open, wait_events, drop_open, false },
 	{ "fdinfo", have_page, fdinfo, drop_open, false },
 	{ "members", have_open, members, drop_open, false },
 	{ "close device, group, container", have_trigger, drop_open, nothing, true },
 	{ "close all with mappings", have_scattered, drop_open, nothing, true },
 	{ "close a device with a reset", have_reset, drop_open, nothing, true },
 	{ "bind", have_none, bind, nothing, false },
+	{ "bind an AMBA device", have_no_rtc, bind_rtc, nothing, false },
 	{ "unbind", have_bound, unbind, have_bound, true },
+	/* The last ones: after them nothing else fails. */
+	{ "load vfio", have_no_core, load_core, nothing, false },
+	{ "load vfio_iommu_type1", have_no_type1, load_type1, nothing, false },
+	{ "load vfio-platform", have_no_platform, load_platform, nothing, false },
 };
 
 static int fail_all(const char *only)

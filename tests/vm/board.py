@@ -23,6 +23,7 @@ CACHE = Path(os.environ.get("EVFIO_CACHE") or
              Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evfio")
 PROGRAMS = BUILD / "user" / "aarch64-linux-gnu" / "bin"
 TESTS = BUILD / "tests"
+GCOV = BUILD / "coverage" / "guests"   # what tests/kernel/coverage reads
 OVERLAY = ROOT / "dts" / "qemu-virt" / "evfio.dtso"
 
 # A numbered machine type, so that every QEMU makes the same board.

@@ -20,7 +20,6 @@ import tap
 
 KERNELS = os.environ.get("KERNELS", "6.1 6.12 7.2 7.2-16k").split()
 ONLY = os.environ.get("T", "").split()
-GCOV = board.BUILD / "coverage" / "guests"     # what tests/kernel/coverage reads
 OPTION_LINE = re.compile(r"^\s*(?:/\*|\*|#)\s*vm:\s*(.*?)\s*(?:\*/)?\s*$", re.MULTILINE)
 OPTIONS = {"smp", "memory", "timeout", "cmdline", "params", "args", "kernels", "overlay", "load"}
 
@@ -52,8 +51,8 @@ def job(kernel, program, command, options, name):
             timeout=int(options.get("timeout", 60)), overlay=options.get("overlay", ""),
             mode=["unloaded"] if options.get("load") == "no" else [])
         if result.data:
-            GCOV.mkdir(parents=True, exist_ok=True)
-            (GCOV / f"{name}.tar.gz").write_bytes(result.data)
+            board.GCOV.mkdir(parents=True, exist_ok=True)
+            (board.GCOV / f"{name}.tar.gz").write_bytes(result.data)
         if result.trouble:
             tally = tap.parse(result.output)
             tally.failed = [*(f for f in tally.failed if f != "no test was run"),
