@@ -24,9 +24,12 @@
 #define SIXTEEN	"10408000.sixteen"	/* reg-io-width = 16 */
 #define BARE	"10409000.bare"		/* no IOMMU */
 #define HAUNTED	"1040a000.haunted"	/* in a set with a node that is no device */
+#define PICKY	"1040d000.picky"	/* device addresses below LOW_END are not for it */
 #define WAITING	"1040c000.waiting"	/* its interrupt controller never comes */
 
 #define REGION(n) ((off_t)(n) << 40)
+
+#define LOW_END	0x8200000ull
 
 static size_t page;
 
@@ -200,6 +203,59 @@ static void no_device(void)
 	is(board_unbind(HAUNTED), 0, "unbound");
 }
 
+static uint64_t first_address(int container, uint32_t *count)
+{
+	const struct vfio_iommu_type1_info_cap_iova_range *ranges =
+		iommu_cap(iommu_info(container), VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
+
+	*count = ranges ? ranges->nr_iovas : 0;
+	return *count ? ranges->iova_ranges[0].start : ~0ull;
+}
+
+/* A group that joins may take addresses away that others have; not those that are in use. */
+static void reserved_addresses(void)
+{
+	uint8_t *mem = mem_new(page);
+	uint32_t before, count;
+	struct dev d, picky;
+	int c, group;
+
+	dev_open(&picky, PICKY);
+	if (first_address(picky.container, &count) != LOW_END) {
+		tap_note("this kernel knows no iommu-addresses");
+		dev_close(&picky);
+		mem_free(mem, page);
+		return;
+	}
+	is(count, 1, "%s: one range of device addresses, above the reserved ones", PICKY);
+	is(dma_map(picky.container, mem, LOW_END - page, page, RW), -EINVAL,
+	   "map the last reserved page: EINVAL");
+	is(dma_map(picky.container, mem, LOW_END, page, RW), 0, "map the page behind it");
+	dev_close(&picky);
+
+	c = container_open();
+	dev_open_in(&d, RAM, c);
+	is(first_address(c, &before), 0, "%s: its device addresses begin at 0", RAM);
+	is(dma_map(c, mem, IOVA, page, RW), 0, "map a page low");
+	group = group_open(PICKY);
+	is(group_set(group, c), -EINVAL, "SET_CONTAINER of a group that cannot have it: EINVAL");
+	is(group_status(group), VFIO_GROUP_FLAGS_VIABLE, "it is without a container");
+	is(first_address(c, &count), 0, "the addresses are as before");
+	is(count, before, "all of them");
+	is(dma_unmap(c, IOVA, page), page, "unmap the page");
+	is(group_set(group, c), 0, "then it can join");
+	is(first_address(c, &count), LOW_END, "and the low addresses are gone");
+	is(count, before - 1, "a whole range of them");
+	is(dma_map(c, mem, IOVA, page, RW), -EINVAL, "map a page low: EINVAL");
+	is(group_unset(group), 0, "it leaves");
+	is(first_address(c, &count), 0, "and the low addresses are back");
+	is(dma_map(c, mem, IOVA, page, RW), 0, "map a page low");
+	close(group);
+	dev_close(&d);
+	close(c);
+	mem_free(mem, page);
+}
+
 static void no_interrupt_controller(void)
 {
 	ok(board_bind(WAITING, "vfio-platform") != 0,
@@ -228,6 +284,7 @@ int main(int argc, char **argv)
 	bad_width(SIXTEEN);
 	no_iommu();
 	no_device();
+	reserved_addresses();
 	no_interrupt_controller();
 	return tap_done();
 }

@@ -16,6 +16,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcov.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -834,8 +835,10 @@ static int fail_all(const char *only)
 /* What all processes share. */
 struct shared {
 	atomic_ulong calls, good, opens, maps, unmaps, resets, injected, kills, exits, unbinds;
-	atomic_ulong transfers;
+	atomic_ulong transfers, places, seeds;
 	atomic_bool stop;
+	atomic_uchar seen[1 << 16];	/* places in the modules, by a hash of their address */
+	atomic_ulong seed[1 << 12];	/* random states from which a call reached a new one */
 };
 
 static struct shared *shared;
@@ -1227,12 +1230,58 @@ static void random_call(void)
 	}
 }
 
+#define KCOV_WORDS	(1u << 14)
+
+/* What this thread's calls run of the modules from now on, NULL if the kernel does not tell. */
+static uint64_t *trace_start(void)
+{
+	int fd = open("/sys/kernel/debug/kcov", O_RDWR | O_CLOEXEC);
+	uint64_t *trace = NULL;
+
+	if (!ioctl(fd, KCOV_INIT_TRACE, (unsigned long)KCOV_WORDS))
+		trace = mmap(NULL, KCOV_WORDS * 8, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (trace == MAP_FAILED || (trace && ioctl(fd, KCOV_ENABLE, (unsigned long)KCOV_TRACE_PC)))
+		trace = NULL;
+	return trace;	/* the descriptor stays, lest tracing ends */
+}
+
+/* A call that came to a new place is worth repeating, on whatever it finds then. */
+static void trace_look(uint64_t *trace, uint64_t state)
+{
+	uint64_t count = __atomic_exchange_n(&trace[0], 0, __ATOMIC_RELAXED);
+	bool new = false;
+
+	for (uint64_t i = 1; i <= count && i < KCOV_WORDS; i++) {
+		uint64_t hash = trace[i] * 0x9e3779b97f4a7c15 >> 48;
+
+		if (!atomic_exchange(&shared->seen[hash], 1)) {
+			atomic_fetch_add(&shared->places, 1);
+			new = true;
+		}
+	}
+	if (new)
+		atomic_store(&shared->seed[atomic_fetch_add(&shared->seeds, 1) %
+					   ARRAY_SIZE(shared->seed)], state);
+}
+
+/* One of the states that are worth repeating, sometimes; else the thread's own. */
+static uint64_t next_state(void)
+{
+	uint64_t n = atomic_load(&shared->seeds);
+
+	if (n > ARRAY_SIZE(shared->seed))
+		n = ARRAY_SIZE(shared->seed);
+	return n && one_in(4) ? atomic_load(&shared->seed[below((unsigned int)n)]) : rng;
+}
+
 static void *thread_main(void *arg)
 {
+	uint64_t *trace, mine, state;
 	int fail;
 
 	rng = (uint64_t)(uintptr_t)arg;
 	fail = fail_fd();
+	trace = trace_start();
 	while (!atomic_load(&shared->stop)) {
 		bool inject = fail >= 0 && one_in(6);
 
@@ -1244,7 +1293,14 @@ static void *thread_main(void *arg)
 
 			inject = pwrite(fail, &n, 1, 0) == 1;
 		}
+		state = next_state();
+		mine = rng;
+		rng = state;
 		random_call();
+		if (trace)
+			trace_look(trace, state);
+		if (state != mine)
+			rng = mine;
 		if (inject) {
 			(void)!pwrite(fail, "0", 1, 0);
 			atomic_fetch_add(&shared->injected, 1);
@@ -1386,12 +1442,12 @@ static int all_well(void)
 static void injection_by_chance(void)
 {
 	static const char *const settings[][2] = {
-		{ "failslab/probability", "2" }, { "failslab/task-filter", "Y" },
-		{ "failslab/times", "-1" },
-		{ "fail_page_alloc/probability", "2" }, { "fail_page_alloc/task-filter", "Y" },
-		{ "fail_page_alloc/times", "-1" },
-		{ "fail_usercopy/probability", "1" }, { "fail_usercopy/task-filter", "Y" },
-		{ "fail_usercopy/times", "-1" },
+		{ "failslab/task-filter", "Y" }, { "failslab/times", "-1" },
+		{ "failslab/probability", "2" },
+		{ "fail_page_alloc/task-filter", "Y" }, { "fail_page_alloc/times", "-1" },
+		{ "fail_page_alloc/probability", "2" },
+		{ "fail_usercopy/task-filter", "Y" }, { "fail_usercopy/times", "-1" },
+		{ "fail_usercopy/probability", "1" },
 	};
 	char path[128];
 
@@ -1478,8 +1534,8 @@ static int storm(uint64_t seed, int seconds)
 	       seed, seconds, shared->calls, shared->good, shared->opens);
 	printf("%lu mapped, %lu unmapped, %lu reset), %lu with failures, ",
 	       shared->maps, shared->unmaps, shared->resets, shared->injected);
-	printf("%lu kills, %lu exits, %lu unbinds, %lu transfers\n",
-	       shared->kills, shared->exits, shared->unbinds, shared->transfers);
+	printf("%lu kills, %lu exits, %lu unbinds, %lu transfers; %lu places reached\n",
+	       shared->kills, shared->exits, shared->unbinds, shared->transfers, shared->places);
 	return lost != 0;
 }
 
