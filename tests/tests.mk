@@ -4,6 +4,7 @@
 #
 #	make demo	the whole story on one kernel, step by step
 #	make check	everything; KERNELS="6.1 6.12 7.2 7.2-16k" chooses kernels, T="NAME..." programs
+#	make check-oracle	the programs for the PCI board, on the kernel's own VFIO
 #	make lint	the checks of the source alone;  LINT_KERNELS="6.1 6.12 7.2" builds for these, warnings on
 #	make lint-7.2	the modules for Debian sid's kernel
 #	make shell	a shell on the board;  KERNEL=6.12 chooses the kernel, VM="--smp 1 ..." options of tests/vm/run
@@ -43,7 +44,7 @@ done
 	JSON_LIBS=$(guest)/usr/lib/aarch64-linux-gnu/libjson-c.a
 endef
 
-.PHONY: check demo shell gdb lint lint-7.2 tests
+.PHONY: check check-oracle demo shell gdb lint lint-7.2 tests
 tests: $(abi-programs)
 
 check:
@@ -53,6 +54,13 @@ check:
 	@KERNELS="$(KERNELS)" LINT_KERNELS="$(LINT_KERNELS)" T="$(T)" PYTHONDONTWRITEBYTECODE=1 \
 		/usr/bin/python3 -m pytest -p no:cacheprovider -v --no-header -rN \
 		tests/vm$(if $(T),/test_guest.py)
+
+check-oracle:
+	@tests/vm/setup
+	@tests/vm/fetch guest $(KERNELS)
+	@$(MAKE) -s --no-print-directory tests
+	@ORACLE=1 KERNELS="$(KERNELS)" T="$(T)" PYTHONDONTWRITEBYTECODE=1 \
+		/usr/bin/python3 -m pytest -p no:cacheprovider -v --no-header -rN tests/vm/test_guest.py
 
 demo:
 	$(call guest-build,$(KERNEL))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The board: a QEMU virt machine whose PCI functions are platform devices behind its SMMU.
+"""The boards: a QEMU virt machine whose PCI functions are platform devices behind its SMMU, or are what they are.
 
-run() boots a stock Debian kernel on it with evfio's modules, runs one command and tells how it went.
-See dts/qemu-virt/evfio.dtso for what the board looks like and why, init for the guest's side.
+run() boots a stock Debian kernel on one with evfio's modules, runs one command and tells how it went.
+See dts/qemu-virt/evfio.dtso for what the platform board looks like and why, PCI_DEVICES below for the
+PCI board, init for the guest's side.
 """
 
 import base64
@@ -58,7 +59,44 @@ FUNCTIONS = [
 ECAM = 0x4010000000
 PCI_COMMAND, PCI_COMMAND_MEMORY_MASTER = 0x04, 0x6
 
+# The PCI board: QEMU's host bridge as it comes, every function behind the SMMU. Addresses and groups
+# hold on every kernel; the bus numbers are the kernel's, which counts bridges in their order.
+#
+#	address		what				group
+#	0000:00:01.0	edu: INTx, MSI, no PCIe		alone
+#	0000:00:02.0	nvme: MSI-X, PCIe; the disk	alone
+#	0000:00:03.0	e1000e: INTx, MSI, MSI-X, I/O	alone
+#			ports, AER, a ROM; first end of a cable
+#	0000:00:04.0	PCIe root port, stays pcieport's
+#	0000:01:00.0	e1000e; the cable's other end	alone, or with its root port (6.1, 6.12)
+#	0000:00:05.0	PCIe-to-PCI bridge		with what is behind it
+#	0000:02:01.0	edu
+#	0000:00:06.0	edu, function 0			both functions together: nothing says that they
+#	0000:00:06.1	edu, function 1			cannot reach each other
+#	0000:00:07.0	nvme with SR-IOV: two functions	alone, and so are 0000:00:07.1 and .2
+PCI_DEVICES = [
+    f"{EDU},addr=01.0",
+    "nvme,addr=02.0,serial=disk,drive=disk",
+    "e1000e,addr=03.0,netdev=near,romfile={rom}",
+    "pcie-root-port,id=root-port,chassis=1,addr=04.0",
+    "e1000e,bus=root-port,netdev=far,romfile=",
+    "pcie-pci-bridge,id=bridge,addr=05.0",
+    f"{EDU},bus=bridge,addr=01.0",
+    f"{EDU},addr=06.0,multifunction=on",
+    f"{EDU},addr=06.1",
+    "nvme-subsys,id=subsystem",
+    "nvme,addr=07.0,serial=sriov,subsys=subsystem,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2",
+]
+# Those that init binds to vfio-pci.
+PCI_FUNCTIONS = ["0000:00:01.0", "0000:00:02.0", "0000:00:03.0", "0000:01:00.0", "0000:02:01.0",
+                 "0000:00:06.0", "0000:00:06.1", "0000:00:07.0"]
+DISK = 1 << 20      # bytes, see words()
+ROM = 1 << 15
+
+BOARDS = ["platform", "pci"]
+
 MODULES = ["vfio", "vfio_iommu_type1", "vfio-platform"]
+PCI_MODULE = "vfio-pci"     # where the configuration has it
 
 # What a healthy kernel never says: looked for in lines that bear a kernel time stamp.
 TROUBLE = re.compile(
@@ -156,31 +194,72 @@ def stock_modules(name):
             for p in (kernel(name) / "modules" / "kernel").rglob("*.ko*")}
 
 
-@functools.lru_cache(None)
-def needed_modules(name):
-    """Evfio's modules for that kernel, and before each the stock ones it needs: files in loading order."""
-    own = BUILD / "modules" / release(name)
+def in_loading_order(wanted, known):
+    """The files of the modules WANTED, before each those it needs; KNOWN is {name: file}."""
     files = []
 
-    def add(path):
+    def add(module):
+        path = known[module.replace("-", "_")]
         if path in files:
             return
         for dependency in run_tool("/sbin/modinfo", "-F", "depends", path).strip().split(","):
-            mine = [own / f"{m}.ko" for m in MODULES if m.replace("-", "_") == dependency]
             if dependency:
-                add(mine[0] if mine else stock_modules(name)[dependency.replace("-", "_")])
+                add(dependency)
         files.append(path)
 
-    for module in MODULES:
+    for module in wanted:
+        add(module)
+    return files
+
+
+@functools.lru_cache(None)
+def needed_modules(name, layout="platform"):
+    """Evfio's modules for that kernel, and before each the stock ones it needs: files in loading order."""
+    own = BUILD / "modules" / release(name)
+    wanted = [*MODULES, PCI_MODULE]
+    if layout != "pci" and not (own / f"{PCI_MODULE}.ko").exists():
+        wanted = MODULES
+    for module in wanted:
         if not (own / f"{module}.ko").exists():
             raise BoardError(f"no {module}.ko for {release(name)}: run make "
                              f"modules KDIR={kernel(name)}/KDIR ARCH=arm64 "
                              "CROSS_COMPILE=aarch64-linux-gnu-")
-        add(own / f"{module}.ko")
-    return files
+    return in_loading_order(wanted, stock_modules(name) |
+                            {m.replace("-", "_"): own / f"{m}.ko" for m in wanted})
 
 
-def initramfs(name, command, programs, modules, parameters, timeout, mode):
+@functools.lru_cache(None)
+def kernel_modules(name):
+    """The kernel's own VFIO for PCI, likewise."""
+    return in_loading_order(["vfio", "vfio_iommu_type1", "vfio_pci"], stock_modules(name))
+
+
+def words(size):
+    """So many bytes, each 8 of which hold their own offset, little-endian."""
+    return b"".join(at.to_bytes(8, "little") for at in range(0, size, 8))
+
+
+def option_rom():
+    """What an expansion ROM must have (PCI Firmware Specification 5.1), the rest as words() has it."""
+    rom = bytearray(words(ROM))
+    rom[:2] = b"\x55\xaa"
+    rom[0x18:0x1a] = (0x20).to_bytes(2, "little")   # where the data structure is
+    rom[0x20:0x38] = (b"PCIR" + bytes.fromhex("8680 d310 0000 1800 00 000002") +
+                      (ROM // 512).to_bytes(2, "little") + bytes.fromhex("0000 00 80 0000"))
+    return rom
+
+
+def image(name, content):
+    """The file of that name in the build directory: made once, never written by a guest."""
+    path = BUILD / "vm" / name
+    if not path.exists():
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as new:
+            new.write(content)
+        Path(new.name).rename(path)
+    return path
+
+
+def initramfs(name, command, programs, modules, parameters, timeout, mode, layout="platform"):
     """All that the guest has: busybox, init, the modules, the programs, and our wishes in /vm."""
     loads = []
     contents = {
@@ -211,13 +290,15 @@ def initramfs(name, command, programs, modules, parameters, timeout, mode):
     contents["vm/modules"] = ("".join(f"{line}\n" for line in loads if "unloaded" not in mode).encode(),
                               0o644)
     writes = []
-    for slot, _, bar, bits, address in FUNCTIONS:
+    for slot, _, bar, bits, address in FUNCTIONS if layout == "platform" else ():
         config = ECAM + (slot << 15)
         writes.append(f"{config + bar:#x} 32 {address:#x}\n")
         if bits == 64:
             writes.append(f"{config + bar + 4:#x} 32 {address >> 32:#x}\n")
         writes.append(f"{config + PCI_COMMAND:#x} 16 {PCI_COMMAND_MEMORY_MASTER:#x}\n")
     contents["vm/devmem"] = ("".join(writes).encode(), 0o644)
+    if layout == "pci" and "unbound" not in mode:
+        contents["vm/bind"] = ("".join(f"{f}\n" for f in PCI_FUNCTIONS).encode(), 0o644)
 
     directories = {str(d) for file in contents for d in Path(file).parents if str(d) != "."}
     directories |= {"proc", "sys", "dev", "tmp"}
@@ -225,37 +306,47 @@ def initramfs(name, command, programs, modules, parameters, timeout, mode):
                 [(file, 0o100000 | mode, data) for file, (data, mode) in contents.items()])
 
 
-def qemu(name, dtb, initrd, smp, memory, append, extra):
+def qemu(name, dtb, initrd, smp, memory, append, extra, layout="platform"):
     command = ["qemu-system-aarch64", "-M", MACHINE, "-cpu", CPUS.get(name, CPU), "-smp", str(smp), "-m", memory,
                "-nodefaults", "-display", "none", "-no-reboot", "-accel", "tcg,thread=multi",
-               "-kernel", str(kernel(name) / "vmlinuz"), "-dtb", str(dtb), "-initrd", str(initrd),
+               "-kernel", str(kernel(name) / "vmlinuz"), "-initrd", str(initrd),
                # An oops ends the guest, and the whole log is on the serial line (panic_print).
                # /dev/mem and the registers of bound devices stay open to the tests.
                "-append", "console=ttyAMA0 quiet loglevel=1 log_buf_len=1M oops=panic panic=-1 panic_print=32 "
-               f"iomem=relaxed {append}",
-               "-object", "memory-backend-ram,id=reset,size=1M,share=on"]
-    for slot, device, *_ in FUNCTIONS:
-        command += ["-device", f"{device},addr={slot:02x}.0"]
+               f"iomem=relaxed {append}"]
+    if layout == "pci":
+        rom = image("rom.bin", option_rom())
+        devices = [device.format(rom=rom) for device in PCI_DEVICES]
+        disk = image("disk.img", words(DISK))
+        command += ["-drive", f"if=none,id=disk,format=raw,snapshot=on,file={disk}",
+                    "-netdev", "hubport,hubid=0,id=near", "-netdev", "hubport,hubid=0,id=far"]
+    else:
+        devices = [f"{device},addr={slot:02x}.0" for slot, device, *_ in FUNCTIONS]
+        command += ["-dtb", str(dtb), "-object", "memory-backend-ram,id=reset,size=1M,share=on"]
+    for device in devices:
+        command += ["-device", device]
     return command + list(extra)
 
 
-def run(name, command="", programs=(), modules=True, parameters=(), smp=2, memory="512M", append="",
-        timeout=60, extra=(), mode=(), overlay="", echo=False):
+def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, memory="512M", append="",
+        timeout=60, extra=(), mode=(), overlay="", echo=False, layout="platform"):
     """Boot kernel NAME, run the shell COMMAND in the guest, and return a Result.
 
     programs: host files to put into /bin (evfio and the examples are always there when built)
+    modules: "evfio"; "kernel", its own VFIO for PCI; or None
     parameters: of modules, as on a kernel command line: "vfio.removal_grace_ms=200"
     append: more kernel command line;  extra: more QEMU arguments
     timeout: seconds that the command may take
     mode: "shell" gives an interactive guest on this terminal instead, "symbols" prints what gdb needs,
-        "unloaded" leaves the modules in /lib/modules
+        "unloaded" leaves the modules in /lib/modules, "unbound" PCI functions without a driver
     overlay: of the device tree, one more, by its name
     echo: pass the guest's output on to stdout as it comes
+    layout: one of BOARDS
     """
     result = Result(name)
     started = time.monotonic()
     files = [*PROGRAMS.glob("*"), *map(Path, programs)]
-    known = [m.removesuffix(".ko") for m in MODULES]
+    known = [*MODULES, PCI_MODULE]
     for parameter in parameters:
         if parameter.split(".")[0] not in known:
             raise BoardError(f"{parameter}: not a parameter of {', '.join(known)}")
@@ -266,10 +357,12 @@ def run(name, command="", programs=(), modules=True, parameters=(), smp=2, memor
         limit = timeout + 60 + SANITIZED_AFTER
     (BUILD / "vm").mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=BUILD / "vm", suffix=".cpio") as initrd:
-        initrd.write(initramfs(name, command, files, needed_modules(name) if modules else (),
-                               parameters, timeout, mode))
+        loaded = (needed_modules(name, layout) if modules == "evfio" else
+                  kernel_modules(name) if modules == "kernel" else ())
+        initrd.write(initramfs(name, command, files, loaded, parameters, timeout, mode, layout))
         initrd.flush()
-        guest = qemu(name, device_tree(CPUS.get(name, CPU), smp, overlay), initrd.name, smp, memory, append, extra)
+        tree = device_tree(CPUS.get(name, CPU), smp, overlay) if layout == "platform" else None
+        guest = qemu(name, tree, initrd.name, smp, memory, append, extra, layout)
         if "shell" in mode:
             result.status = subprocess.run([*guest, "-serial", "mon:stdio"]).returncode
             return result

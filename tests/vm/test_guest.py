@@ -5,8 +5,10 @@ A line in a comment of the source says how its guest is to be; several give seve
 
 	/* vm: smp=1 memory=1G timeout=120 cmdline="iommu.passthrough=1" args="..." */
 	 * vm: params="vfio.removal_grace_ms=200" kernels="6.12" overlay="odd" load="no"
+	 * vm: board=pci bind=no
 
-Without one it is run once, on the board as it is. The kernels are those in $KERNELS; $T picks programs.
+Without one it is run once, on the platform board as it is. The kernels are those in $KERNELS; $T picks
+programs. $ORACLE set runs those for the PCI board on the kernel's own VFIO.
 """
 
 import os
@@ -20,8 +22,10 @@ import tap
 
 KERNELS = os.environ.get("KERNELS", "6.1 6.12 7.2 7.2-16k").split()
 ONLY = os.environ.get("T", "").split()
+ORACLE = bool(os.environ.get("ORACLE"))
 OPTION_LINE = re.compile(r"^\s*(?:/\*|\*|#)\s*vm:\s*(.*?)\s*(?:\*/)?\s*$", re.MULTILINE)
-OPTIONS = {"smp", "memory", "timeout", "cmdline", "params", "args", "kernels", "overlay", "load"}
+OPTIONS = {"smp", "memory", "timeout", "cmdline", "params", "args", "kernels", "overlay", "load", "board",
+           "bind"}
 
 
 def sources():
@@ -45,11 +49,13 @@ def job(kernel, program, command, options, name):
     """A job for conftest: boot, run, count."""
     def do():
         result = board.run(
-            kernel, f"{command} {options.get('args', '')}", [program],
+            kernel, f"{command} {options.get('args', '')}{' --kernel' * ORACLE}", [program],
+            modules="kernel" if ORACLE else "evfio",
             parameters=options.get("params", "").split(), append=options.get("cmdline", ""),
+            layout=options.get("board", "platform"),
             smp=int(options.get("smp", 2)), memory=options.get("memory", "512M"),
             timeout=int(options.get("timeout", 60)), overlay=options.get("overlay", ""),
-            mode=["unloaded"] if options.get("load") == "no" else [])
+            mode=[*["unbound"] * (options.get("bind") == "no"), *["unloaded"] * (options.get("load") == "no")])
         if result.data:
             board.GCOV.mkdir(parents=True, exist_ok=True)
             (board.GCOV / f"{name}.tar.gz").write_bytes(result.data)
@@ -71,6 +77,8 @@ def runs():
         if ONLY and source.stem not in ONLY:
             continue
         for number, options in enumerate(option_lines(source), 1):
+            if ORACLE and (options.get("board") != "pci" or source.suffix == ".sh"):
+                continue
             for kernel in KERNELS:
                 if kernel not in options.get("kernels", kernel).split():
                     continue
