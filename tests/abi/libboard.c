@@ -229,9 +229,14 @@ static bool is_amba(const char *name)
 	return !strcmp(name, RTC);
 }
 
+static bool is_pci(const char *name)
+{
+	return strchr(name, ':');
+}
+
 static const char *bus_of(const char *name)
 {
-	return is_amba(name) ? "amba" : "platform";
+	return is_amba(name) ? "amba" : is_pci(name) ? "pci" : "platform";
 }
 
 const char *board_path(const char *name, const char *file)
@@ -297,7 +302,8 @@ int board_bind(const char *name, const char *driver)
 
 void board_take(const char *name)
 {
-	const char *driver = is_amba(name) ? "vfio-amba" : "vfio-platform";
+	const char *driver = is_amba(name) ? "vfio-amba" :
+			     is_pci(name) ? "vfio-pci" : "vfio-platform";
 	int ret = board_bind(name, driver);
 
 	if (ret)

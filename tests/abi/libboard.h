@@ -59,7 +59,7 @@
 /* Unbind @name from what drives it and bind it to @driver: 0, an errno, -ENODEV if that failed. */
 int board_bind(const char *name, const char *driver);
 
-/* Bind @name to vfio-platform (vfio-amba for an AMBA device), or bail out. */
+/* Bind @name to vfio-platform (vfio-amba for an AMBA device, vfio-pci), or bail out. */
 void board_take(const char *name);
 
 /* Unbind @name and leave it without a driver. */
@@ -95,7 +95,7 @@ struct dev {
 	size_t size;
 };
 
-/* Bind, open and map @name in a container of its own (type1v2), or bail out. Quiets an edu. */
+/* Bind, open and map @name in a container of its own (type1v2), or bail out. Quiets a platform edu. */
 void dev_open(struct dev *d, const char *name);
 
 /* The same in a container that exists and has, or has not yet, an IOMMU; @d does not own it. */

@@ -69,7 +69,8 @@ PCI_COMMAND, PCI_COMMAND_MEMORY_MASTER = 0x04, 0x6
 #			ports, AER, a ROM; first end of a cable
 #	0000:00:04.0	PCIe root port, stays pcieport's
 #	0000:01:00.0	e1000e; the cable's other end	alone, or with its root port (6.1, 6.12)
-#	0000:00:05.0	PCIe-to-PCI bridge		with what is behind it
+#	0000:00:05.0	PCIe-to-PCI bridge, without its	with what is behind it
+#			driver, which would keep the group
 #	0000:02:01.0	edu
 #	0000:00:06.0	edu, function 0			both functions together: nothing says that they
 #	0000:00:06.1	edu, function 1			cannot reach each other
@@ -87,7 +88,8 @@ PCI_DEVICES = [
     "nvme-subsys,id=subsystem",
     "nvme,addr=07.0,serial=sriov,subsys=subsystem,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2",
 ]
-# Those that init binds to vfio-pci.
+# What init takes the driver of, and what it binds to vfio-pci.
+PCI_BRIDGE = "0000:00:05.0"
 PCI_FUNCTIONS = ["0000:00:01.0", "0000:00:02.0", "0000:00:03.0", "0000:01:00.0", "0000:02:01.0",
                  "0000:00:06.0", "0000:00:06.1", "0000:00:07.0"]
 DISK = 1 << 20      # bytes, see words()
@@ -298,7 +300,8 @@ def initramfs(name, command, programs, modules, parameters, timeout, mode, layou
         writes.append(f"{config + PCI_COMMAND:#x} 16 {PCI_COMMAND_MEMORY_MASTER:#x}\n")
     contents["vm/devmem"] = ("".join(writes).encode(), 0o644)
     if layout == "pci" and "unbound" not in mode:
-        contents["vm/bind"] = ("".join(f"{f}\n" for f in PCI_FUNCTIONS).encode(), 0o644)
+        contents["vm/bind"] = ("".join(f"{f} vfio-pci\n" for f in PCI_FUNCTIONS).encode() +
+                               f"{PCI_BRIDGE} none\n".encode(), 0o644)
 
     directories = {str(d) for file in contents for d in Path(file).parents if str(d) != "."}
     directories |= {"proc", "sys", "dev", "tmp"}
