@@ -21,6 +21,7 @@
 #define PCI_TWIN0	"0000:00:06.0"	/* an edu, and */
 #define PCI_TWIN1	"0000:00:06.1"	/* another in the same slot */
 #define PCI_SRIOV	"0000:00:07.0"	/* an nvme */
+#define PCI_ROCKER	"0000:00:08.0"	/* fires the vectors it is told to */
 
 #define MEMORY		PCI_COMMAND_MEMORY
 #define MASTER		PCI_COMMAND_MASTER

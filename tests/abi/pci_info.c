@@ -36,6 +36,7 @@ static const struct want wanted[] = {
 	  .intx = 1, .msi = 1, .msix = 5, .err = 1, .reset = true },
 	{ PCI_BRIDGED, { RWM }, .config = 256, .intx = 1, .msi = 1, .reset = true },
 	{ PCI_TWIN1, { RWM }, .config = 256, .intx = 1, .msi = 1 },
+	{ PCI_ROCKER, { RWM, MSIX }, .config = 256, .msix = 4 },
 	{ PCI_SRIOV, { MSIX }, .config = 4096, .intx = 1, .msix = 63, .err = 1, .reset = true },
 };
 

@@ -75,6 +75,8 @@ PCI_COMMAND, PCI_COMMAND_MEMORY_MASTER = 0x04, 0x6
 #	0000:00:06.0	edu, function 0			both functions together: nothing says that they
 #	0000:00:06.1	edu, function 1			cannot reach each other
 #	0000:00:07.0	nvme with SR-IOV: two functions	alone, and so are 0000:00:07.1 and .2
+#	0000:00:08.0	rocker: MSI-X to be fired by	alone
+#			hand, no INTx
 PCI_DEVICES = [
     f"{EDU},addr=01.0",
     "nvme,addr=02.0,serial=disk,drive=disk",
@@ -87,11 +89,12 @@ PCI_DEVICES = [
     f"{EDU},addr=06.1",
     "nvme-subsys,id=subsystem",
     "nvme,addr=07.0,serial=sriov,subsys=subsystem,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2",
+    "rocker,name=rocker,addr=08.0",
 ]
 # What init takes the driver of, and what it binds to vfio-pci.
 PCI_BRIDGE = "0000:00:05.0"
 PCI_FUNCTIONS = ["0000:00:01.0", "0000:00:02.0", "0000:00:03.0", "0000:01:00.0", "0000:02:01.0",
-                 "0000:00:06.0", "0000:00:06.1", "0000:00:07.0"]
+                 "0000:00:06.0", "0000:00:06.1", "0000:00:07.0", "0000:00:08.0"]
 DISK = 1 << 20      # bytes, see words()
 ROM = 1 << 15
 
