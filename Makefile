@@ -77,7 +77,7 @@ modules_install: modules
 
 modules_uninstall:
 	cd $(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/updates && \
-		rm -f vfio.ko vfio_iommu_type1.ko vfio-platform.ko
+		rm -f vfio.ko vfio_iommu_type1.ko vfio-platform.ko vfio-pci.ko
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(RELEASE)
 
 # ----------------------------------------------------------------------- user land, tests, rest

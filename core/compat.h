@@ -11,7 +11,11 @@
 #include <linux/iommu.h>
 #include <linux/irqdomain.h>
 #include <linux/mm.h>
+#include <linux/pci.h>
 #include <linux/platform_device.h>
+#ifdef HAVE_INSERT_PMD_PFN_T
+#include <linux/pfn_t.h>
+#endif
 
 static inline struct iommu_domain *evfio_domain_alloc(struct device *dev)
 {
@@ -58,12 +62,51 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 }
 #endif
 
+/* Map device memory by a huge page, if that is what @order means. */
+static inline vm_fault_t evfio_insert_pmd(struct vm_fault *vmf, unsigned int order,
+					  unsigned long pfn)
+{
+#ifdef HAVE_INSERT_PMD
+	if (order == PMD_SHIFT - PAGE_SHIFT)
+#ifdef HAVE_INSERT_PMD_PFN_T
+		return vmf_insert_pfn_pmd(vmf, pfn_to_pfn_t(pfn), vmf->flags & FAULT_FLAG_WRITE);
+#else
+		return vmf_insert_pfn_pmd(vmf, pfn, vmf->flags & FAULT_FLAG_WRITE);
+#endif
+#endif
+	return VM_FAULT_FALLBACK;
+}
+
 /* The constness of a class's devnode() argument. */
 #ifdef HAVE_DEVNODE_CONST
 #define evfio_devnode_dev const struct device
 #else
 #define evfio_devnode_dev struct device
 #endif
+
+/* MSI-X vectors can be added while others are in use. */
+static inline bool evfio_msix_grows(struct pci_dev *pdev)
+{
+#ifdef HAVE_MSIX_ALLOC_IRQ_AT
+	return pci_msix_can_alloc_dyn(pdev);
+#else
+	return false;
+#endif
+}
+
+static inline int evfio_msix_grow(struct pci_dev *pdev, unsigned int vector)
+{
+#ifdef HAVE_MSIX_ALLOC_IRQ_AT
+	struct msi_map map;
+
+	if (!pci_msix_can_alloc_dyn(pdev))
+		return -EINVAL;
+	map = pci_msix_alloc_irq_at(pdev, vector, NULL);
+	return map.index < 0 ? map.index : map.virq;
+#else
+	return -EINVAL;
+#endif
+}
 
 /* platform_driver::remove returns nothing, under whichever name. */
 #ifdef HAVE_PLATFORM_REMOVE_VOID

@@ -120,6 +120,14 @@ bool evfio_container_has_iommu(struct evfio_container *container)
 	return READ_ONCE(container->iommu);
 }
 
+/* Whether its IOMMU lets no DMA past the caches. Its group's lock is held, so the IOMMU stays. */
+bool evfio_container_coherent(struct evfio_container *container)
+{
+	struct evfio_iommu *iommu = READ_ONCE(container->iommu);
+
+	return !iommu || iommu->ops->check(iommu->data, VFIO_DMA_CC_IOMMU) > 0;
+}
+
 /**
  * evfio_container_attach() - let a group into a container
  * @container: the container; the group keeps a reference

@@ -33,24 +33,6 @@ union evfio_args {
 	struct vfio_iommu_type1_dma_unmap	unmap;
 };
 
-/**
- * struct evfio_ioctl - one row of an object's ioctl table
- * @cmd: its number
- * @size: bytes of the fixed part; 0: the argument is a value or a string, the handler's to read
- * @flags: EVFIO_ARGSZ: the fixed part begins with argsz, which must cover it;
- *	EVFIO_OUT: copied back after success
- * @handler: does it; @args is the fixed part, @arg the argument as given
- */
-struct evfio_ioctl {
-	unsigned int	cmd;
-	u16		size;
-	u16		flags;
-	long		(*handler)(void *obj, union evfio_args *args, unsigned long arg);
-};
-
-#define EVFIO_ARGSZ	BIT(0)
-#define EVFIO_OUT	BIT(1)
-
 long evfio_ioctl(const struct evfio_ioctl *table, size_t rows, void *obj, unsigned int cmd,
 		 unsigned long arg, long unknown);
 
@@ -72,6 +54,7 @@ void evfio_container_put(struct evfio_container *container);
 int evfio_container_attach(struct evfio_container *container, struct evfio_group *group);
 void evfio_container_detach(struct evfio_container *container, struct evfio_group *group);
 bool evfio_container_has_iommu(struct evfio_container *container);
+bool evfio_container_coherent(struct evfio_container *container);
 int evfio_container_init(void);
 void evfio_container_exit(void);
 
@@ -112,6 +95,8 @@ struct evfio_group {
 int evfio_group_add(struct evfio_device *vdev);
 void evfio_group_remove(struct evfio_device *vdev);
 int evfio_group_init(void);
+bool vfio_file_is_valid(struct file *file);
+bool vfio_file_is_group(struct file *file);
 void evfio_group_exit(void);
 
 /* isolation.c */
@@ -135,7 +120,6 @@ int evfio_device_fd(struct evfio_device *vdev);
 
 int evfio_regions_claim(struct evfio_device *vdev);
 void evfio_regions_release(struct evfio_device *vdev);
-void evfio_regions_zap(struct evfio_device *vdev);
 ssize_t evfio_region_rw(struct evfio_device *vdev, char __user *buf, size_t count, loff_t *pos,
 			bool write);
 int evfio_region_mmap(struct evfio_device *vdev, struct vm_area_struct *vma);

@@ -99,6 +99,9 @@ static void device_close(struct evfio_device *vdev)
 	if (!vdev->ops->close(vdev))
 		evfio_set_quarantine(group->set, group->iommu_group);
 	evfio_regions_release(vdev);
+	down_write(&vdev->lock);
+	vdev->mapping = NULL;
+	up_write(&vdev->lock);
 }
 
 /* From the user's side the device is gone; the caller's unbinding it. */
@@ -144,6 +147,7 @@ void evfio_device_unregister(struct evfio_device *vdev)
 	WRITE_ONCE(vdev->leaving, true);
 	mutex_unlock(&group->lock);
 
+	evfio_irq_signal(vdev, vdev->ops->requested);
 	wake_up_all(&vdev->wait);
 	wait_event_timeout(vdev->wait, !READ_ONCE(vdev->open_count),
 			   msecs_to_jiffies(READ_ONCE(removal_grace_ms)));
@@ -170,26 +174,43 @@ static long device_get_region_info(void *obj, union evfio_args *args, unsigned l
 {
 	struct evfio_device *vdev = obj;
 	struct vfio_region_info *info = &args->region;
+	struct vfio_info_cap_header cap = { .version = 1 };
+	struct evfio_region *region;
 
 	if (info->index >= vdev->num_regions)
 		return -EINVAL;
+	region = &vdev->regions[array_index_nospec(info->index, vdev->num_regions)];
+	if (region->hidden)
+		return -EINVAL;
 	info->offset = (u64)info->index << EVFIO_REGION_SHIFT;
-	info->index = array_index_nospec(info->index, vdev->num_regions);
-	info->size = vdev->regions[info->index].size;
-	info->flags = vdev->regions[info->index].flags;
-	return 0;
+	info->size = region->size;
+	info->flags = region->flags;
+	if (!region->cap)
+		return 0;
+	info->flags |= VFIO_REGION_INFO_FLAG_CAPS;
+	info->cap_offset = 0;
+	if (info->argsz < sizeof(*info) + sizeof(cap)) {
+		info->argsz = sizeof(*info) + sizeof(cap);
+		return 0;
+	}
+	info->cap_offset = sizeof(*info);
+	cap.id = region->cap;
+	return evfio_tail_put(arg, sizeof(*info), &cap, 1, sizeof(cap));
 }
 
 static long device_get_irq_info(void *obj, union evfio_args *args, unsigned long arg)
 {
 	struct evfio_device *vdev = obj;
 	struct vfio_irq_info *info = &args->irq;
+	struct evfio_irq *irq;
 
 	if (info->index >= vdev->num_irqs)
 		return -EINVAL;
-	info->index = array_index_nospec(info->index, vdev->num_irqs);
-	info->flags = vdev->irqs[info->index].flags;
-	info->count = vdev->irqs[info->index].count;
+	irq = &vdev->irqs[array_index_nospec(info->index, vdev->num_irqs)];
+	if (irq->hidden)
+		return -EINVAL;
+	info->flags = irq->flags;
+	info->count = irq->count;
 	return 0;
 }
 
@@ -218,16 +239,46 @@ static long device_reset(void *obj, union evfio_args *args, unsigned long arg)
 	return ret;
 }
 
+static long feature_do(struct evfio_device *vdev, const struct evfio_feature *feature, u32 way,
+		       void __user *user)
+{
+	u64 data[8];
+	long ret;
+
+	if (way == VFIO_DEVICE_FEATURE_SET && copy_from_user(data, user, feature->size))
+		return -EFAULT;
+	down_write(&vdev->lock);
+	ret = vdev->revoked ? -ENODEV : feature->handler(vdev, way, data);
+	up_write(&vdev->lock);
+	if (!ret && way == VFIO_DEVICE_FEATURE_GET && copy_to_user(user, data, feature->size))
+		return -EFAULT;
+	return ret;
+}
+
 static long device_feature(void *obj, union evfio_args *args, unsigned long arg)
 {
 	const u32 ways = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET;
 	const u32 flags = args->feature.flags;
+	const size_t fixed = offsetofend(struct vfio_device_feature, flags);
+	const struct evfio_bus_ops *ops = ((struct evfio_device *)obj)->ops;
+	size_t i;
 
 	if (flags & ~(VFIO_DEVICE_FEATURE_MASK | ways | VFIO_DEVICE_FEATURE_PROBE))
 		return -EINVAL;
 	if (!(flags & VFIO_DEVICE_FEATURE_PROBE) && (flags & ways) == ways)
 		return -EINVAL;
-	return -ENOTTY;
+	for (i = 0; i < ops->num_features; i++)
+		if (ops->features[i].id == (flags & VFIO_DEVICE_FEATURE_MASK))
+			break;
+	if (i == ops->num_features)
+		return -ENOTTY;
+	if (flags & ways & ~ops->features[i].ways)
+		return -EINVAL;
+	if (flags & VFIO_DEVICE_FEATURE_PROBE)
+		return 0;
+	if (!(flags & ways) || args->feature.argsz - fixed < ops->features[i].size)
+		return -EINVAL;
+	return feature_do(obj, &ops->features[i], flags & ways, (void __user *)arg + fixed);
 }
 
 static const struct evfio_ioctl device_ioctls[] = {
@@ -247,10 +298,15 @@ static const struct evfio_ioctl device_ioctls[] = {
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct evfio_device *vdev = file->private_data;
+	long ret;
 
 	if (READ_ONCE(vdev->revoked))
 		return -ENODEV;
-	return evfio_ioctl(device_ioctls, ARRAY_SIZE(device_ioctls), vdev, cmd, arg, -ENOTTY);
+	ret = evfio_ioctl(device_ioctls, ARRAY_SIZE(device_ioctls), vdev, cmd, arg, -ENOIOCTLCMD);
+	if (ret == -ENOIOCTLCMD)
+		ret = evfio_ioctl(vdev->ops->ioctls, vdev->ops->num_ioctls, vdev, cmd, arg,
+				  -ENOTTY);
+	return ret;
 }
 
 static ssize_t device_read(struct file *file, char __user *buf, size_t count, loff_t *pos)

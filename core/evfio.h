@@ -27,6 +27,29 @@ struct eventfd_ctx;
 struct evfio_device;
 struct evfio_group;
 
+union evfio_args;
+
+/**
+ * struct evfio_ioctl - one row of an object's ioctl table
+ * @cmd: its number
+ * @size: bytes of the fixed part; 0: the argument is a value or a string, the handler's to read
+ * @flags: EVFIO_ARGSZ: the fixed part begins with argsz, which must cover it;
+ *	EVFIO_OUT: copied back, also after -ENOSPC
+ * @handler: does it; @args is the fixed part, @arg the argument as given
+ */
+struct evfio_ioctl {
+	unsigned int	cmd;
+	u16		size;
+	u16		flags;
+	long		(*handler)(void *obj, union evfio_args *args, unsigned long arg);
+};
+
+#define EVFIO_ARGSZ	BIT(0)
+#define EVFIO_OUT	BIT(1)
+
+void *evfio_tail_get(unsigned long arg, size_t fixed, size_t n, size_t size);
+int evfio_tail_put(unsigned long arg, size_t fixed, const void *tail, size_t n, size_t size);
+
 /* Region offset in the device fd: index << 40, the interface's constant. */
 #define EVFIO_REGION_SHIFT	40
 
@@ -35,17 +58,33 @@ struct evfio_group;
  * @base: physical address; the core claims [base, base + size) while the device is open
  * @size: bytes; 0 describes an absent region, which has an index all the same
  * @flags: VFIO_REGION_INFO_FLAG_READ | WRITE | MMAP; MMAP only if base and size are page-aligned
- * @width: the one access width in bytes that read() and write() may use; 0 leaves the choice of 1,
- *	2 or 4 to alignment and length, -1 forbids both and leaves the region to mmap
+ * @cap: a capability without content that VFIO_DEVICE_GET_REGION_INFO shows, or 0
+ * @width: the one access width in bytes that read() and write() may use; 0 leaves the choice to
+ *	alignment and length, -1 forbids both and leaves the region to mmap
+ * @widest: with @width 0, the widest access in bytes
  * @nonposted: writes must not be acknowledged early (device tree: nonposted-mmio)
+ * @hidden: VFIO_DEVICE_GET_REGION_INFO does not know it
+ * @soft: not memory: evfio_bus_ops::access reads and writes it
+ * @exact: what goes beyond its end is EFAULT, not cut short
+ * @off: the device does not answer now: read() and write() are EIO, touching a mapping is SIGBUS;
+ *	changed by the bus with evfio_device::lock held for writing
+ * @hole, @hole_size: a part that reads all ones and takes no writes
  * @io: the core's own mapping, made at the first read() or write(), gone at last close
  */
 struct evfio_region {
 	phys_addr_t	base;
 	u64		size;
 	u32		flags;
+	u16		cap;
 	s8		width;
+	u8		widest;
 	bool		nonposted;
+	bool		hidden;
+	bool		soft;
+	bool		exact;
+	bool		off;
+	u64		hole;
+	u64		hole_size;
 	void __iomem	*io;
 };
 
@@ -60,10 +99,25 @@ struct evfio_irqfd {
 };
 
 /**
+ * struct evfio_line_ops - a line that the device itself can mask, and so may share
+ * @claim: whether the device is raising it; if so it is masked on return
+ * @mask: mask it, or unmask it
+ *
+ * Called with interrupts off.
+ */
+struct evfio_line_ops {
+	bool	(*claim)(struct evfio_device *vdev);
+	void	(*mask)(struct evfio_device *vdev, bool mask);
+};
+
+/**
  * struct evfio_line - one interrupt line
  * @hwirq: the Linux interrupt number; set by the bus
- * @lock: protects @masked against the handler and the irqfds
+ * @ops: if the device masks it; otherwise the interrupt controller does
+ * @vdev: the device, if there are @ops
+ * @lock: protects @masked and @held against the handler and the irqfds
  * @masked: held back, by the user or by the handler (automask); kept across a change of trigger
+ * @held: masked by the device's own registers: stays so whatever else the user says
  * @requested: the interrupt is ours, that is, @trigger is set; under evfio_device::irq_lock
  * @automask: level interrupt: the handler masks it, the user unmasks it
  * @trigger: signalled when the line fires; changes only while the handler cannot run
@@ -71,8 +125,11 @@ struct evfio_irqfd {
  */
 struct evfio_line {
 	int			hwirq;
-	spinlock_t		lock;	/* masked */
+	const struct evfio_line_ops	*ops;
+	struct evfio_device	*vdev;
+	spinlock_t		lock;	/* masked, held */
 	bool			masked;
+	bool			held;
 	bool			requested;
 	bool			automask;
 	struct eventfd_ctx	*trigger;
@@ -82,13 +139,28 @@ struct evfio_line {
 
 /**
  * struct evfio_irq - one interrupt index: @count lines with the same properties
- * @flags: VFIO_IRQ_INFO_EVENTFD | MASKABLE | AUTOMASKED
+ * @flags: VFIO_IRQ_INFO_EVENTFD | MASKABLE | AUTOMASKED | NORESIZE
  * @count: number of @lines
+ * @kind: where the interrupts come from:
+ *	EVFIO_IRQ_WIRED: they are there, lines[].hwirq;
+ *	EVFIO_IRQ_SWITCHED: while the index is in use, from evfio_bus_ops::irq_enable;
+ *	EVFIO_IRQ_EVENT: nowhere, evfio_irq_signal() makes them
+ * @hidden: VFIO_DEVICE_GET_IRQ_INFO does not know it
+ * @unmaskable: the error for masking what is not MASKABLE
+ * @enabled: EVFIO_IRQ_SWITCHED: the index is in use; under evfio_device::irq_lock
  * @lines: allocated by the bus together with the index, freed by the core with the device
  */
 struct evfio_irq {
 	u32			flags;
 	u32			count;
+	enum {
+		EVFIO_IRQ_WIRED,
+		EVFIO_IRQ_SWITCHED,
+		EVFIO_IRQ_EVENT,
+	}			kind;
+	bool			hidden;
+	bool			enabled;
+	int			unmaskable;
 	struct evfio_line	*lines;
 };
 
@@ -99,14 +171,56 @@ struct evfio_irq {
  * @close: quiesce it and power it down; called at the last close or at revocation. Returns whether
  *	the device is known to be quiet; if not, its DMA stays blocked until it is unbound
  * @reset: reset it; present if the device has VFIO_DEVICE_FLAGS_RESET
+ * @access: read or write a soft region, @off and @count within it, @count at most 64; called with
+ *	evfio_device::lock held for writing. The errno is the user's
+ * @match: whether VFIO_GROUP_GET_DEVICE_FD's @name means the device, or an errno; without it, the
+ *	device's name does
+ * @irq_enable: switch an index on that has no interrupts yet, with @count of them. A result above
+ *	0 is how many there could be. -EINVAL if the device has another index in use
+ * @irq_line: the Linux interrupt number of a line of an index that is on, made if need be
+ * @irq_disable: switch it off; its lines have been released
+ * @irq_begin, @irq_end: around whatever touches interrupts: the device answers between them
+ * @requested: the index whose line 0 is signalled when the device is being unbound
+ * @ioctls, @num_ioctls: what the bus adds; their object is the struct evfio_device
+ * @features, @num_features: the same for VFIO_DEVICE_FEATURE
  *
- * All three may sleep, and are never called side by side for one device.
+ * Only @open and @close are always there. All may sleep; @open, @close, @reset and @access are
+ * never called side by side for one device, nor are the irq_ ones, which come with
+ * evfio_device::irq_lock held.
  */
 struct evfio_bus_ops {
 	struct module	*owner;
 	int		(*open)(struct evfio_device *vdev);
 	bool		(*close)(struct evfio_device *vdev);
 	int		(*reset)(struct evfio_device *vdev);
+	int		(*access)(struct evfio_device *vdev, u32 index, u64 off, void *buf,
+				  size_t count, bool write);
+	int		(*match)(struct evfio_device *vdev, const char *name);
+	int		(*irq_enable)(struct evfio_device *vdev, u32 index, u32 count);
+	int		(*irq_line)(struct evfio_device *vdev, u32 index, u32 line);
+	void		(*irq_disable)(struct evfio_device *vdev, u32 index);
+	void		(*irq_begin)(struct evfio_device *vdev);
+	void		(*irq_end)(struct evfio_device *vdev);
+	u32		requested;
+
+	const struct evfio_ioctl	*ioctls;
+	size_t				num_ioctls;
+	const struct evfio_feature	*features;
+	size_t				num_features;
+};
+
+/**
+ * struct evfio_feature - one feature of VFIO_DEVICE_FEATURE
+ * @id: VFIO_DEVICE_FEATURE_*
+ * @ways: VFIO_DEVICE_FEATURE_GET | SET
+ * @size: bytes of its data, at most 64; the user's must be as many at least
+ * @handler: gets or sets @data
+ */
+struct evfio_feature {
+	u16	id;
+	u32	ways;
+	u32	size;
+	int	(*handler)(struct evfio_device *vdev, u32 way, void *data);
 };
 
 /**
@@ -154,6 +268,13 @@ void evfio_device_unregister(struct evfio_device *vdev);
 		     type, member)
 
 int evfio_irq_init(struct evfio_irq *irq, u32 count);
+void evfio_irq_signal(struct evfio_device *vdev, u32 index);
+void evfio_line_hold(struct evfio_line *line, bool hold);
+void evfio_regions_zap(struct evfio_device *vdev);
+
+struct file **evfio_group_files(const s32 *fds, u32 n);
+void evfio_group_files_put(struct file **files, u32 n);
+bool evfio_group_files_own(struct file **files, u32 n, struct evfio_device *vdev);
 
 /**
  * struct evfio_finder - where isolation groups look for their members

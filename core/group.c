@@ -91,11 +91,17 @@ static long group_unset_container(void *obj, union evfio_args *args, unsigned lo
 static struct evfio_device *group_find(struct evfio_group *group, const char *name)
 {
 	struct evfio_device *vdev;
+	int match;
 
-	list_for_each_entry(vdev, &group->devices, node)
-		if (!vdev->leaving && !strcmp(dev_name(vdev->dev), name))
-			return vdev;
-	return NULL;
+	list_for_each_entry(vdev, &group->devices, node) {
+		if (vdev->leaving)
+			continue;
+		match = vdev->ops->match ? vdev->ops->match(vdev, name) :
+					   !strcmp(dev_name(vdev->dev), name);
+		if (match)
+			return match < 0 ? ERR_PTR(match) : vdev;
+	}
+	return ERR_PTR(-ENODEV);
 }
 
 static long group_get_device_fd(void *obj, union evfio_args *args, unsigned long arg)
@@ -110,8 +116,8 @@ static long group_get_device_fd(void *obj, union evfio_args *args, unsigned long
 		return PTR_ERR(name);
 	mutex_lock(&group->lock);
 	vdev = group_find(group, name);
-	if (!vdev)
-		ret = -ENODEV;
+	if (IS_ERR(vdev))
+		ret = PTR_ERR(vdev);
 	else if (!group->container || !evfio_container_has_iommu(group->container))
 		ret = -EINVAL;
 	else
@@ -188,6 +194,136 @@ static const struct file_operations group_fops = {
 	.compat_ioctl	= compat_ptr_ioctl,
 	.show_fdinfo	= group_show_fdinfo,
 };
+
+/**
+ * evfio_group_files() - the files behind some fds, which must be groups
+ * @fds: the fds
+ * @n: how many, at least 1
+ *
+ * Return: the files, for evfio_group_files_put(), or -EBADF, -EINVAL or -ENOMEM.
+ */
+struct file **evfio_group_files(const s32 *fds, u32 n)
+{
+	struct file **files = kmalloc_array(n, sizeof(*files), GFP_KERNEL_ACCOUNT);
+	int ret;
+	u32 i;
+
+	if (!files)
+		return ERR_PTR(-ENOMEM);
+	for (i = 0; i < n; i++) {
+		files[i] = fget(fds[i]);
+		if (!files[i] || !vfio_file_is_valid(files[i])) {
+			ret = files[i] ? -EINVAL : -EBADF;
+			evfio_group_files_put(files, i + !!files[i]);
+			return ERR_PTR(ret);
+		}
+	}
+	return files;
+}
+EXPORT_SYMBOL_GPL(evfio_group_files);
+
+/**
+ * evfio_group_files_put() - the counterpart of evfio_group_files()
+ * @files: its result
+ * @n: how many
+ */
+void evfio_group_files_put(struct file **files, u32 n)
+{
+	while (n--)
+		fput(files[n]);
+	kfree(files);
+}
+EXPORT_SYMBOL_GPL(evfio_group_files_put);
+
+/**
+ * evfio_group_files_own() - whether a device belongs to one of these groups
+ * @files: of evfio_group_files()
+ * @n: how many
+ * @vdev: the device
+ */
+bool evfio_group_files_own(struct file **files, u32 n, struct evfio_device *vdev)
+{
+	while (n--)
+		if (files[n]->private_data == vdev->group)
+			return true;
+	return false;
+}
+EXPORT_SYMBOL_GPL(evfio_group_files_own);
+
+/*
+ * What KVM asks of a group's file, by these very names and without linking to us: is it one, may
+ * its devices leave caches stale, and here is the virtual machine, which no device of ours needs.
+ */
+
+static struct evfio_group *file_group(struct file *file)
+{
+	return file->f_op == &group_fops ? file->private_data : NULL;
+}
+
+/**
+ * vfio_file_is_valid() - whether a file is a group
+ * @file: the file
+ */
+bool vfio_file_is_valid(struct file *file)
+{
+	return file_group(file);
+}
+EXPORT_SYMBOL_GPL(vfio_file_is_valid);
+
+/**
+ * vfio_file_is_group() - the same, by the name that older kernels know
+ * @file: the file
+ */
+bool vfio_file_is_group(struct file *file)
+{
+	return file_group(file);
+}
+EXPORT_SYMBOL_GPL(vfio_file_is_group);
+
+/**
+ * vfio_file_enforced_coherent() - whether no DMA of a group can get past the caches
+ * @file: the group; true for what is none
+ */
+bool vfio_file_enforced_coherent(struct file *file)
+{
+	struct evfio_group *group = file_group(file);
+	bool coherent = true;
+
+	if (!group)
+		return true;
+	mutex_lock(&group->lock);
+	if (group->container)
+		coherent = evfio_container_coherent(group->container);
+	mutex_unlock(&group->lock);
+	return coherent;
+}
+EXPORT_SYMBOL_GPL(vfio_file_enforced_coherent);
+
+/**
+ * vfio_file_set_kvm() - a virtual machine begins or ceases to use a group
+ * @file: the group
+ * @kvm: the machine, or NULL
+ */
+void vfio_file_set_kvm(struct file *file, struct kvm *kvm)
+{
+}
+EXPORT_SYMBOL_GPL(vfio_file_set_kvm);
+
+#ifdef HAVE_FILE_IOMMU_GROUP
+/**
+ * vfio_file_iommu_group() - the IOMMU group behind a group's file
+ * @file: the group, which keeps it
+ *
+ * Return: it, or NULL if the file is none or the group has no device any more.
+ */
+struct iommu_group *vfio_file_iommu_group(struct file *file)
+{
+	struct evfio_group *group = file_group(file);
+
+	return group && !READ_ONCE(group->dead) ? group->iommu_group : NULL;
+}
+EXPORT_SYMBOL_GPL(vfio_file_iommu_group);
+#endif
 
 static char *group_devnode(evfio_devnode_dev *dev, umode_t *mode)
 {

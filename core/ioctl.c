@@ -19,10 +19,42 @@ static long ioctl_call(const struct evfio_ioctl *row, void *obj, unsigned long a
 	if ((row->flags & EVFIO_ARGSZ) && args.argsz < row->size)
 		return -EINVAL;
 	ret = row->handler(obj, &args, arg);
-	if (ret >= 0 && (row->flags & EVFIO_OUT) && copy_to_user(user, &args, row->size))
+	if ((ret >= 0 || ret == -ENOSPC) && (row->flags & EVFIO_OUT) &&
+	    copy_to_user(user, &args, row->size))
 		return -EFAULT;
 	return ret;
 }
+
+/**
+ * evfio_tail_get() - copy the array behind an argument's fixed part
+ * @arg: the argument
+ * @fixed: size of that part
+ * @n: elements
+ * @size: of each
+ *
+ * Return: the array, for kfree(), or an ERR_PTR.
+ */
+void *evfio_tail_get(unsigned long arg, size_t fixed, size_t n, size_t size)
+{
+	return memdup_user((void __user *)arg + fixed, array_size(n, size));
+}
+EXPORT_SYMBOL_GPL(evfio_tail_get);
+
+/**
+ * evfio_tail_put() - fill the array behind an argument's fixed part
+ * @arg: the argument
+ * @fixed: size of that part
+ * @tail: the array
+ * @n: elements
+ * @size: of each
+ *
+ * Return: 0 or -EFAULT.
+ */
+int evfio_tail_put(unsigned long arg, size_t fixed, const void *tail, size_t n, size_t size)
+{
+	return copy_to_user((void __user *)arg + fixed, tail, array_size(n, size)) ? -EFAULT : 0;
+}
+EXPORT_SYMBOL_GPL(evfio_tail_put);
 
 /**
  * evfio_ioctl() - find an ioctl's row and do it

@@ -5,7 +5,8 @@
  * The bus describes an index as a set of lines (struct evfio_irq, struct evfio_line); they live
  * and die with their device. A line is requested from the kernel while it has a trigger. A level
  * interrupt is masked by its handler (automask) until the user, who alone can make the device let
- * go of it, unmasks it, by ioctl or through an eventfd.
+ * go of it, unmasks it, by ioctl or through an eventfd. Some indices have interrupts only while
+ * they are in use, from the first trigger until the user switches the index off.
  *
  * evfio_device::irq_lock protects the set-up: triggers and irqfds. evfio_line::lock protects the
  * mask against the handler. Nothing is signalled under evfio_line::lock: an eventfd's own lock is
@@ -69,40 +70,68 @@ void evfio_irq_drain(struct evfio_device *vdev)
 	for (i = 0; i < vdev->num_irqs; i++)
 		for (j = 0; j < vdev->irqs[i].count; j++) {
 			line = &vdev->irqs[i].lines[j];
-			if (!line->automask)
+			if (vdev->irqs[i].kind == EVFIO_IRQ_WIRED && !line->automask)
 				irq_set_irqchip_state(line->hwirq, IRQCHIP_STATE_PENDING, false);
 		}
 }
 
-static void line_mask(struct evfio_line *line)
+/* Let what is requested follow the flag @line->masked. */
+static void line_follow(struct evfio_line *line)
+{
+	lockdep_assert_held(&line->lock);
+	if (!line->requested)
+		return;
+	if (line->ops)
+		line->ops->mask(line->vdev, line->masked);
+	else if (line->masked)
+		disable_irq_nosync(line->hwirq);
+	else
+		enable_irq(line->hwirq);
+}
+
+static void line_set_masked(struct evfio_line *line, bool masked)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&line->lock, flags);
-	if (!line->masked) {
-		line->masked = true;
-		if (line->requested)
-			disable_irq_nosync(line->hwirq);
+	masked |= line->held;
+	if (line->masked != masked) {
+		line->masked = masked;
+		line_follow(line);
 	}
 	spin_unlock_irqrestore(&line->lock, flags);
+}
+
+static void line_mask(struct evfio_line *line)
+{
+	line_set_masked(line, true);
 }
 
 static void line_unmask(struct evfio_line *line)
 {
+	line_set_masked(line, false);
+}
+
+/**
+ * evfio_line_hold() - the user has masked or unmasked a line by the device's own registers
+ * @line: the line
+ * @hold: which; to unmask it so is also to unmask it
+ */
+void evfio_line_hold(struct evfio_line *line, bool hold)
+{
 	unsigned long flags;
 
 	spin_lock_irqsave(&line->lock, flags);
-	if (line->masked) {
-		line->masked = false;
-		if (line->requested)
-			enable_irq(line->hwirq);
-	}
+	line->held = hold;
 	spin_unlock_irqrestore(&line->lock, flags);
+	line_set_masked(line, hold);
 }
+EXPORT_SYMBOL_GPL(evfio_line_hold);
 
 /* The line has fired, or is told to behave as if it had. */
 static irqreturn_t line_fire(int irq, void *data)
 {
+	struct eventfd_ctx *trigger;
 	struct evfio_line *line = data;
 	bool fire = true;
 	unsigned long flags;
@@ -110,41 +139,91 @@ static irqreturn_t line_fire(int irq, void *data)
 	if (line->automask) {
 		spin_lock_irqsave(&line->lock, flags);
 		fire = !line->masked;
+		if (fire && line->ops)
+			fire = line->requested && line->ops->claim(line->vdev);
 		if (fire) {
 			line->masked = true;
-			if (line->requested)
-				disable_irq_nosync(line->hwirq);
+			if (!line->ops)
+				line_follow(line);
 		}
 		spin_unlock_irqrestore(&line->lock, flags);
 	}
 	if (!fire)
 		return IRQ_NONE;
-	if (line->trigger)
-		evfio_eventfd_signal(line->trigger);
+	trigger = READ_ONCE(line->trigger);
+	if (trigger)
+		evfio_eventfd_signal(trigger);
 	return IRQ_HANDLED;
+}
+
+/* TRIGGER without an eventfd. A line that the device masks is not masked by this. */
+static void line_loop(struct evfio_line *line)
+{
+	if (!line->ops)
+		line_fire(line->hwirq, line);
+	else if (line->trigger && !line->held)
+		evfio_eventfd_signal(line->trigger);
 }
 
 static void line_release(struct evfio_line *line)
 {
 	unsigned long flags;
+	bool requested;
 
 	if (!line->trigger)
 		return;
 	/* From here on masking is a matter of the flag alone. */
 	spin_lock_irqsave(&line->lock, flags);
+	requested = line->requested;
+	if (requested && line->ops)
+		line->ops->mask(line->vdev, true);
 	line->requested = false;
 	spin_unlock_irqrestore(&line->lock, flags);
-	kfree(free_irq(line->hwirq, line));
+	if (requested)
+		kfree(free_irq(line->hwirq, line));
 	eventfd_ctx_put(line->trigger);
 	line->trigger = NULL;
 }
 
-/* Change a line's trigger; @fd < 0: it has none from now on. A failure changes nothing. */
-static int line_trigger(struct evfio_device *vdev, struct evfio_line *line, s32 fd)
+static int line_request(struct evfio_device *vdev, struct evfio_line *line)
 {
-	struct eventfd_ctx *ctx;
-	char *name;
+	char *name = kasprintf(GFP_KERNEL_ACCOUNT, "vfio-irq[%d](%s)", line->hwirq,
+			       dev_name(vdev->dev));
 	int ret;
+
+	if (!name)
+		return -ENOMEM;
+	/* Requested disabled, and enabled as one step with the flag, whatever the irqfds do. */
+	ret = request_irq(line->hwirq, line_fire, line->ops ? IRQF_SHARED : IRQF_NO_AUTOEN, name,
+			  line);
+	if (ret) {
+		dev_err_ratelimited(vdev->dev, "interrupt %d: error %d%s\n", line->hwirq, ret,
+				    ret == -EBUSY ?
+				    ": another driver has it, and VFIO shares no lines that the device cannot mask" : "");
+		kfree(name);
+		return ret;
+	}
+	/*
+	 * Mask at once when the handler says so, not when the line, which is still up, comes a
+	 * second time: that costs an exception, and if the user is quicker it is a false event.
+	 * Freeing the interrupt clears the flag.
+	 */
+	if (line->automask && !line->ops)
+		irq_set_status_flags(line->hwirq, IRQ_DISABLE_UNLAZY);
+	spin_lock_irq(&line->lock);
+	line->requested = true;
+	if (line->ops || !line->masked)
+		line_follow(line);
+	spin_unlock_irq(&line->lock);
+	return 0;
+}
+
+/* Change a line's trigger; @fd < 0: it has none from now on. A failure changes nothing. */
+static int line_trigger(struct evfio_device *vdev, struct evfio_irq *irq, u32 i, s32 fd)
+{
+	struct evfio_line *line = &irq->lines[i];
+	struct eventfd_ctx *ctx;
+	int ret = 0;
 
 	if (fd < 0) {
 		line_release(line);
@@ -154,41 +233,24 @@ static int line_trigger(struct evfio_device *vdev, struct evfio_line *line, s32 
 	if (IS_ERR(ctx))
 		return PTR_ERR(ctx);
 	if (line->trigger) {
-		disable_irq(line->hwirq);	/* waits for the handler */
 		swap(line->trigger, ctx);
-		enable_irq(line->hwirq);
+		if (line->requested)
+			synchronize_irq(line->hwirq);	/* the handler has seen the new one */
 		eventfd_ctx_put(ctx);
 		return 0;
 	}
-	name = kasprintf(GFP_KERNEL_ACCOUNT, "vfio-irq[%d](%s)", line->hwirq, dev_name(vdev->dev));
-	if (!name) {
-		eventfd_ctx_put(ctx);
-		return -ENOMEM;
+	if (irq->kind == EVFIO_IRQ_SWITCHED) {
+		ret = vdev->ops->irq_line(vdev, irq - vdev->irqs, i);
+		line->hwirq = ret;
 	}
 	line->trigger = ctx;
-	/* Requested disabled, and enabled as one step with the flag, whatever the irqfds do. */
-	ret = request_irq(line->hwirq, line_fire, IRQF_NO_AUTOEN, name, line);
-	if (ret) {
-		dev_err_ratelimited(vdev->dev, "interrupt %d: error %d%s\n", line->hwirq, ret,
-				    ret == -EBUSY ?
-				    ": another driver has it, and VFIO shares no lines" : "");
+	if (ret >= 0 && irq->kind != EVFIO_IRQ_EVENT)
+		ret = line_request(vdev, line);
+	if (ret < 0) {
 		line->trigger = NULL;
 		eventfd_ctx_put(ctx);
-		kfree(name);
 		return ret;
 	}
-	/*
-	 * Mask at once when the handler says so, not when the line, which is still up, comes a
-	 * second time: that costs an exception, and if the user is quicker it is a false event.
-	 * Freeing the interrupt clears the flag.
-	 */
-	if (line->automask)
-		irq_set_status_flags(line->hwirq, IRQ_DISABLE_UNLAZY);
-	spin_lock_irq(&line->lock);
-	line->requested = true;
-	if (!line->masked)
-		enable_irq(line->hwirq);
-	spin_unlock_irq(&line->lock);
 	return 0;
 }
 
@@ -277,29 +339,88 @@ static int irqfd_set(struct evfio_line *line, struct evfio_irqfd *irqfd, s32 fd,
 	return 0;
 }
 
+static void irq_begin(struct evfio_device *vdev)
+{
+	mutex_lock(&vdev->irq_lock);
+	if (vdev->ops->irq_begin)
+		vdev->ops->irq_begin(vdev);
+}
+
+static void irq_end(struct evfio_device *vdev)
+{
+	if (vdev->ops->irq_end)
+		vdev->ops->irq_end(vdev);
+	mutex_unlock(&vdev->irq_lock);
+}
+
+/* No line of an index fires any more. */
+static void irq_off(struct evfio_device *vdev, struct evfio_irq *irq)
+{
+	u32 i;
+
+	lockdep_assert_held(&vdev->irq_lock);
+	for (i = 0; i < irq->count; i++) {
+		if (irq->kind == EVFIO_IRQ_SWITCHED) {
+			irqfd_drop(&irq->lines[i].mask);
+			irqfd_drop(&irq->lines[i].unmask);
+		}
+		line_release(&irq->lines[i]);
+	}
+	if (irq->enabled)
+		vdev->ops->irq_disable(vdev, irq - vdev->irqs);
+	irq->enabled = false;
+}
+
 /**
  * evfio_irq_teardown() - no line fires or wakes any more; masks are forgotten
- * @vdev: the device, which nobody can set up interrupts for meanwhile
+ * @vdev: the device, being closed
  */
 void evfio_irq_teardown(struct evfio_device *vdev)
 {
 	struct evfio_line *line;
 	u32 i, j;
 
-	for (i = 0; i < vdev->num_irqs; i++)
+	irq_begin(vdev);
+	for (i = 0; i < vdev->num_irqs; i++) {
 		for (j = 0; j < vdev->irqs[i].count; j++) {
 			line = &vdev->irqs[i].lines[j];
 			irqfd_drop(&line->mask);
 			irqfd_drop(&line->unmask);
-			line_release(line);
-			line->masked = false;
 		}
+		irq_off(vdev, &vdev->irqs[i]);
+		for (j = 0; j < vdev->irqs[i].count; j++) {
+			line = &vdev->irqs[i].lines[j];
+			line->masked = false;
+			line->held = false;
+		}
+	}
+	irq_end(vdev);
 }
 
+/**
+ * evfio_irq_signal() - an event that comes from no interrupt
+ * @vdev: the device
+ * @index: which; nothing happens if it is not of the kind EVFIO_IRQ_EVENT
+ */
+void evfio_irq_signal(struct evfio_device *vdev, u32 index)
+{
+	struct evfio_irq *irq = &vdev->irqs[index];
+
+	if (index >= vdev->num_irqs || irq->kind != EVFIO_IRQ_EVENT || !irq->count)
+		return;
+	mutex_lock(&vdev->irq_lock);
+	if (irq->lines->trigger)
+		evfio_eventfd_signal(irq->lines->trigger);
+	mutex_unlock(&vdev->irq_lock);
+}
+EXPORT_SYMBOL_GPL(evfio_irq_signal);
+
 /* Do one action of VFIO_DEVICE_SET_IRQS to one line. @fd: DATA_EVENTFD's; @on: else, whether. */
-static int line_set(struct evfio_device *vdev, struct evfio_line *line, u32 flags, s32 fd, bool on)
+static int line_set(struct evfio_device *vdev, struct evfio_irq *irq, u32 i, u32 flags, s32 fd,
+		    bool on)
 {
 	const bool eventfd = flags & VFIO_IRQ_SET_DATA_EVENTFD;
+	struct evfio_line *line = &irq->lines[i];
 
 	switch (flags & VFIO_IRQ_SET_ACTION_TYPE_MASK) {
 	case VFIO_IRQ_SET_ACTION_MASK:
@@ -316,9 +437,9 @@ static int line_set(struct evfio_device *vdev, struct evfio_line *line, u32 flag
 		return 0;
 	default:
 		if (eventfd)
-			return line_trigger(vdev, line, fd);
+			return line_trigger(vdev, irq, i, fd);
 		if (on)
-			line_fire(line->hwirq, line);
+			line_loop(line);
 		return 0;
 	}
 }
@@ -326,29 +447,50 @@ static int line_set(struct evfio_device *vdev, struct evfio_line *line, u32 flag
 static int irq_set(struct evfio_device *vdev, struct evfio_irq *irq, const struct vfio_irq_set *set,
 		   const void *data)
 {
-	u32 i, flags = set->flags;
-	struct evfio_line *line;
-	bool on = true;
+	const u32 flags = set->flags;
+	const bool trigger = flags & VFIO_IRQ_SET_ACTION_TRIGGER;
+	const bool eventfd = flags & VFIO_IRQ_SET_DATA_EVENTFD;
+	bool on = true, fresh = false;
 	s32 fd = -1;
 	int ret;
+	u32 i;
 
 	lockdep_assert_held(&vdev->irq_lock);
+	if (irq->kind == EVFIO_IRQ_SWITCHED && !irq->enabled) {
+		if (!trigger || !eventfd)
+			return -EINVAL;
+		ret = vdev->ops->irq_enable(vdev, set->index, set->start + set->count);
+		if (ret)
+			return ret;
+		irq->enabled = fresh = true;
+		for (i = 0; i < irq->count; i++)
+			irq->lines[i].masked = irq->lines[i].held;
+	}
+	if (irq->kind == EVFIO_IRQ_EVENT && flags & VFIO_IRQ_SET_DATA_NONE && !irq->lines->trigger)
+		return -EINVAL;
 	/* No lines at all, no data, TRIGGER: switch the index off. */
 	if (!set->count)
-		for (i = 0; i < irq->count; i++)
-			line_release(&irq->lines[i]);
+		irq_off(vdev, irq);
 
 	for (i = 0; i < set->count; i++) {
-		line = &irq->lines[array_index_nospec(set->start + i, irq->count)];
-		if (flags & VFIO_IRQ_SET_DATA_EVENTFD)
+		if (eventfd)
 			fd = ((const s32 *)data)[i];
 		else if (flags & VFIO_IRQ_SET_DATA_BOOL)
 			on = ((const u8 *)data)[i];
-		ret = line_set(vdev, line, flags, fd, on);
+		ret = line_set(vdev, irq, array_index_nospec(set->start + i, irq->count), flags,
+			       fd, on);
 		if (ret)
-			return ret;
+			goto undo;
 	}
 	return 0;
+
+undo:
+	if (fresh)
+		irq_off(vdev, irq);
+	else if (irq->kind == EVFIO_IRQ_SWITCHED && trigger)
+		while (i--)
+			line_release(&irq->lines[set->start + i]);
+	return ret;
 }
 
 /* Bytes of data behind the fixed part for each line, or -EINVAL if the data type is none. */
@@ -372,8 +514,9 @@ static int data_size(u32 flags)
  * @set: the fixed part, argsz checked against its own size
  * @data: the user's data behind it
  *
- * Return: 0; -EINVAL for a range, flag or size that is wrong, or to mask what cannot be; -ENOTTY
- * if it names no single action; what the eventfd or the interrupt says; -ENODEV when revoked.
+ * Return: 0; -EINVAL for a range, flag or size that is wrong; -ENOTTY if it names no single action;
+ * evfio_irq::unmaskable; what the eventfd, the interrupt or evfio_bus_ops::irq_enable says, which
+ * may be more than 0; -ENODEV when revoked.
  */
 long evfio_irq_set(struct evfio_device *vdev, const struct vfio_irq_set *set, void __user *data)
 {
@@ -402,12 +545,15 @@ long evfio_irq_set(struct evfio_device *vdev, const struct vfio_irq_set *set, vo
 		ret = -EINVAL;
 	} else if (action != VFIO_IRQ_SET_ACTION_TRIGGER &&
 		   !(irq->flags & VFIO_IRQ_INFO_MASKABLE)) {
-		ret = -EINVAL;
+		ret = irq->unmaskable;
 	} else {
 		down_read(&vdev->lock);
-		mutex_lock(&vdev->irq_lock);
-		ret = vdev->revoked ? -ENODEV : irq_set(vdev, irq, set, copy);
-		mutex_unlock(&vdev->irq_lock);
+		ret = -ENODEV;
+		if (!vdev->revoked) {
+			irq_begin(vdev);
+			ret = irq_set(vdev, irq, set, copy);
+			irq_end(vdev);
+		}
 		up_read(&vdev->lock);
 	}
 	kfree(copy);

@@ -19,6 +19,11 @@
 /* What read() and write() move between two user copies. */
 #define CHUNK	64
 
+static bool is_memory(const struct evfio_region *region)
+{
+	return region->size && !region->soft;
+}
+
 /**
  * evfio_regions_claim() - claim a device's memory
  * @vdev: the device, being opened
@@ -32,7 +37,7 @@ int evfio_regions_claim(struct evfio_device *vdev)
 
 	for (i = 0; i < vdev->num_regions; i++) {
 		region = &vdev->regions[i];
-		if (!region->size)
+		if (!is_memory(region))
 			continue;
 		if (!request_mem_region(region->base, region->size, dev_name(vdev->dev))) {
 			dev_err_ratelimited(vdev->dev,
@@ -45,7 +50,7 @@ int evfio_regions_claim(struct evfio_device *vdev)
 
 release:
 	while (i--)
-		if (vdev->regions[i].size)
+		if (is_memory(&vdev->regions[i]))
 			release_mem_region(vdev->regions[i].base, vdev->regions[i].size);
 	return -EBUSY;
 }
@@ -61,7 +66,7 @@ void evfio_regions_release(struct evfio_device *vdev)
 
 	for (i = 0; i < vdev->num_regions; i++) {
 		region = &vdev->regions[i];
-		if (!region->size)
+		if (!is_memory(region))
 			continue;
 		if (region->io)
 			iounmap(region->io);
@@ -72,13 +77,15 @@ void evfio_regions_release(struct evfio_device *vdev)
 
 /**
  * evfio_regions_zap() - take all mappings of a device away; touching one faults again
- * @vdev: the device, open; its lock is held for writing, so that no fault comes between
+ * @vdev: the device; its lock is held for writing, so that no fault comes between
  */
 void evfio_regions_zap(struct evfio_device *vdev)
 {
 	lockdep_assert_held_write(&vdev->lock);
-	unmap_mapping_range(vdev->mapping, 0, 0, true);
+	if (vdev->mapping)
+		unmap_mapping_range(vdev->mapping, 0, 0, true);
 }
+EXPORT_SYMBOL_GPL(evfio_regions_zap);
 
 /* The core's mapping of a region. Two first readers may both make one: the second gives way. */
 static void __iomem *region_io(struct evfio_region *region)
@@ -137,9 +144,19 @@ static unsigned int access_width(const struct evfio_region *region, u64 off, siz
 {
 	if (region->width)
 		return region->width;
+	if (region->widest == 8 && left >= 8 && IS_ALIGNED(off, 8))
+		return 8;
 	if (left >= 4 && IS_ALIGNED(off, 4))
 		return 4;
 	return left >= 2 && IS_ALIGNED(off, 2) ? 2 : 1;
+}
+
+/* How many of the @left bytes from @off on come before the hole. */
+static size_t outside_hole(const struct evfio_region *region, u64 off, size_t left)
+{
+	if (off < region->hole)
+		return min_t(u64, left, region->hole - off);
+	return off < region->hole + region->hole_size ? 0 : left;
 }
 
 /* Move @count bytes, at most CHUNK, between @buf and the registers at @off. */
@@ -148,21 +165,30 @@ static int region_move(struct evfio_device *vdev, struct evfio_region *region, u
 {
 	void __iomem *io;
 	unsigned int width;
-	size_t done;
+	size_t done, left;
 	int ret = 0;
 
 	down_read(&vdev->lock);
-	if (vdev->revoked) {
+	if (vdev->revoked)
 		ret = -ENODEV;
+	else if (region->off)
+		ret = -EIO;
+	if (ret)
 		goto unlock;
-	}
 	io = region_io(region);
 	if (!io) {
 		ret = -ENOMEM;
 		goto unlock;
 	}
 	for (done = 0; done < count; done += width) {
-		width = access_width(region, off + done, count - done);
+		left = outside_hole(region, off + done, count - done);
+		if (!left) {
+			width = 1;
+			if (!write)
+				*(u8 *)(buf + done) = 0xff;
+			continue;
+		}
+		width = access_width(region, off + done, left);
 		if (write)
 			access_write(io + off + done, buf + done, width);
 		else
@@ -170,6 +196,18 @@ static int region_move(struct evfio_device *vdev, struct evfio_region *region, u
 	}
 unlock:
 	up_read(&vdev->lock);
+	return ret;
+}
+
+/* The same for a region that is the bus's to read and write. */
+static int region_access(struct evfio_device *vdev, u32 index, u64 off, void *buf, size_t count,
+			 bool write)
+{
+	int ret;
+
+	down_write(&vdev->lock);
+	ret = vdev->revoked ? -ENODEV : vdev->ops->access(vdev, index, off, buf, count, write);
+	up_write(&vdev->lock);
 	return ret;
 }
 
@@ -182,7 +220,8 @@ unlock:
  * @write: which
  *
  * Return: bytes done; -EINVAL beyond the region, for a region that cannot be read or written, or
- * for a position or length its access width does not divide; -EFAULT; -ENODEV when revoked.
+ * for a position or length its access width does not divide; -EFAULT; -EIO if the device does not
+ * answer; -ENODEV when revoked.
  */
 ssize_t evfio_region_rw(struct evfio_device *vdev, char __user *buf, size_t count, loff_t *pos,
 			bool write)
@@ -198,9 +237,12 @@ ssize_t evfio_region_rw(struct evfio_device *vdev, char __user *buf, size_t coun
 		return -ENODEV;
 	if (index >= vdev->num_regions)
 		return -EINVAL;
-	region = &vdev->regions[array_index_nospec(index, vdev->num_regions)];
+	index = array_index_nospec(index, vdev->num_regions);
+	region = &vdev->regions[index];
 	if (!(region->flags & (write ? VFIO_REGION_INFO_FLAG_WRITE : VFIO_REGION_INFO_FLAG_READ)))
 		return -EINVAL;
+	if (region->exact && (off > region->size || count > region->size - off))
+		return -EFAULT;
 	if (region->width < 0 || off >= region->size)
 		return -EINVAL;
 	count = min_t(u64, count, region->size - off);
@@ -211,7 +253,8 @@ ssize_t evfio_region_rw(struct evfio_device *vdev, char __user *buf, size_t coun
 		n = min_t(size_t, count - done, CHUNK - (off + done) % CHUNK);
 		if (write && copy_from_user(data, buf + done, n))
 			return -EFAULT;
-		ret = region_move(vdev, region, off + done, data, n, write);
+		ret = region->soft ? region_access(vdev, index, off + done, data, n, write) :
+				     region_move(vdev, region, off + done, data, n, write);
 		if (ret)
 			return ret;
 		if (!write && copy_to_user(buf + done, data, n))
@@ -224,24 +267,38 @@ ssize_t evfio_region_rw(struct evfio_device *vdev, char __user *buf, size_t coun
 	return done;
 }
 
-static vm_fault_t region_fault(struct vm_fault *vmf)
+/* Map 2^@order pages around the one that was touched, if that is how they lie. */
+static vm_fault_t region_huge_fault(struct vm_fault *vmf, unsigned int order)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct evfio_device *vdev = vma->vm_private_data;
 	const unsigned int shift = EVFIO_REGION_SHIFT - PAGE_SHIFT;
 	struct evfio_region *region = &vdev->regions[vmf->pgoff >> shift];
-	unsigned long page = vmf->pgoff & (BIT(shift) - 1);
+	const unsigned long start = ALIGN_DOWN(vmf->address, PAGE_SIZE << order);
+	unsigned long pfn = PHYS_PFN(region->base) + (vmf->pgoff & (BIT(shift) - 1));
 	vm_fault_t ret = VM_FAULT_SIGBUS;
 
+	pfn -= PHYS_PFN(ALIGN_DOWN(vmf->address, PAGE_SIZE) - start);
+	if (start < vma->vm_start || vma->vm_end - start < PAGE_SIZE << order ||
+	    !IS_ALIGNED(pfn, BIT(order)))
+		return VM_FAULT_FALLBACK;
 	down_read(&vdev->lock);
-	if (!vdev->revoked)
-		ret = vmf_insert_pfn(vma, vmf->address, PHYS_PFN(region->base) + page);
+	if (!vdev->revoked && !region->off)
+		ret = order ? evfio_insert_pmd(vmf, order, pfn) : vmf_insert_pfn(vma, start, pfn);
 	up_read(&vdev->lock);
 	return ret;
 }
 
+static vm_fault_t region_fault(struct vm_fault *vmf)
+{
+	return region_huge_fault(vmf, 0);
+}
+
 static const struct vm_operations_struct region_vm_ops = {
-	.fault	= region_fault,
+	.fault		= region_fault,
+#ifdef HAVE_INSERT_PMD
+	.huge_fault	= region_huge_fault,
+#endif
 };
 
 /**
@@ -270,7 +327,8 @@ int evfio_region_mmap(struct evfio_device *vdev, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (!(region->flags & VFIO_REGION_INFO_FLAG_WRITE) && vma->vm_flags & VM_WRITE)
 		return -EINVAL;
-	if (start >= region->size || vma->vm_end - vma->vm_start > region->size - start)
+	/* A mappable region that is smaller than a page has its page to itself. */
+	if (start >= region->size || vma->vm_end - vma->vm_start > PAGE_ALIGN(region->size) - start)
 		return -EINVAL;
 
 	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);

@@ -186,6 +186,7 @@ int platform_vdev_add_irq(struct evfio_device *vdev, int hwirq)
 		return ret;
 	vdev->num_irqs++;
 	irq->flags = VFIO_IRQ_INFO_EVENTFD;
+	irq->unmaskable = -EINVAL;
 	irq->lines->hwirq = hwirq;
 	if (irq_get_trigger_type(hwirq) & IRQ_TYPE_LEVEL_MASK) {
 		irq->flags |= VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED;

@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfio-pci: PCI functions.
+ *
+ * A struct pci_vdev lives from probe to remove, or to the last fd if that comes later; what is made
+ * at open (view of the configuration space, saved registers, I/O ports) goes at close. The core
+ * calls open, close, reset and access one at a time; resets of several functions are reset.c's.
+ *
+ * A function that is open has its memory and I/O where the kernel put them, decodes them as its
+ * user says, and is a bus master if the user says so: the IOMMU sees to the rest. One that is not
+ * open is no bus master, raises no INTx, and sleeps.
+ */
+#include <linux/module.h>
+#include <linux/pm_runtime.h>
+#include <linux/slab.h>
+
+#include "pci.h"
+
+static char *ids = "";
+module_param(ids, charp, 0444);
+MODULE_PARM_DESC(ids, "PCI IDs to bind: VENDOR:DEVICE[:SUBVENDOR[:SUBDEVICE[:CLASS[:MASK]]]],...");
+
+static bool nointxmask;
+module_param(nointxmask, bool, 0644);
+MODULE_PARM_DESC(nointxmask, "never mask INTx in the device: its line is not shared");
+
+static bool disable_idle_d3;
+module_param(disable_idle_d3, bool, 0444);
+MODULE_PARM_DESC(disable_idle_d3, "leave devices that are not open in D0");
+
+/**
+ * pci_memory() - nobody reads the device's memory any more, or anybody may
+ * @pv: the device, open, its lock held for writing
+ * @on: which. Called before the device ceases to answer, and after it answers again
+ */
+void pci_memory(struct pci_vdev *pv, bool on)
+{
+	u32 i;
+
+	lockdep_assert_held_write(&pv->vdev.lock);
+	for (i = 0; i < PCI_STD_NUM_BARS; i++)
+		pv->vdev.regions[i].off = !on;
+	if (!on)
+		evfio_regions_zap(&pv->vdev);
+}
+
+/**
+ * pci_power() - set the power state that the user wants
+ * @pv: the device, open, its lock held for writing
+ * @state: PCI_D0 to PCI_D3hot
+ */
+void pci_power(struct pci_vdev *pv, pci_power_t state)
+{
+	struct pci_dev *pdev = pv->pdev;
+	const bool slept = pci_sleeps(pdev);
+
+	if (pv->config && state == PCI_D3hot)
+		pci_memory(pv, false);
+	if (pv->soft_reset && !slept && state == PCI_D3hot)
+		pci_save_state(pdev);
+	pci_set_power_state(pdev, state);
+	if (pv->soft_reset && !slept && pci_sleeps(pdev)) {
+		kfree(pv->powered_down);
+		pv->powered_down = pci_store_saved_state(pdev);
+	} else if (slept && state == PCI_D0 && pv->powered_down) {
+		pci_load_and_free_saved_state(pdev, &pv->powered_down);
+		pci_restore_state(pdev);
+	}
+	if (pv->config)
+		pci_memory(pv, pci_config_memory(pv));
+}
+
+/* The device's own way to be reset, with its lock held, by us or by who is unbinding it. */
+static bool reset_locked(struct pci_vdev *pv)
+{
+	struct pci_dev *pdev = pv->pdev;
+	bool done;
+
+	if (!pv->resettable || (!pv->vdev.leaving && !device_trylock(&pdev->dev)))
+		return false;
+	done = pci_cfg_access_trylock(pdev);
+	if (done) {
+		done = !__pci_reset_function_locked(pdev);
+		pci_cfg_access_unlock(pdev);
+	}
+	if (!pv->vdev.leaving)
+		device_unlock(&pdev->dev);
+	return done;
+}
+
+static void unmap_ports(struct pci_vdev *pv)
+{
+	int i;
+
+	for (i = 0; i < PCI_STD_NUM_BARS; i++)
+		if (pv->io[i]) {
+			pci_iounmap(pv->pdev, pv->io[i]);
+			pci_release_region(pv->pdev, i);
+			pv->io[i] = NULL;
+		}
+}
+
+static int map_ports(struct pci_vdev *pv)
+{
+	int i, ret;
+
+	for (i = 0; i < PCI_STD_NUM_BARS; i++) {
+		if (!(pci_resource_flags(pv->pdev, i) & IORESOURCE_IO) ||
+		    !pci_resource_start(pv->pdev, i))
+			continue;
+		ret = pci_request_region(pv->pdev, i, dev_name(pv->vdev.dev));
+		if (ret)
+			goto unmap;
+		pv->io[i] = pci_iomap(pv->pdev, i, 0);
+		if (!pv->io[i]) {
+			pci_release_region(pv->pdev, i);
+			ret = -ENOMEM;
+			goto unmap;
+		}
+	}
+	return 0;
+
+unmap:
+	unmap_ports(pv);
+	return ret;
+}
+
+/* A ROM is shown if it can be read. */
+static void look_at_rom(struct pci_vdev *pv)
+{
+	struct evfio_region *region = &pv->vdev.regions[VFIO_PCI_ROM_REGION_INDEX];
+	void __iomem *rom;
+	size_t size;
+
+	region->size = 0;
+	region->flags = 0;
+	rom = pci_map_rom(pv->pdev, &size);
+	if (!rom)
+		return;
+	pci_unmap_rom(pv->pdev, rom);
+	region->size = pci_resource_len(pv->pdev, PCI_ROM_RESOURCE);
+	region->flags = VFIO_REGION_INFO_FLAG_READ;
+}
+
+static int pci_open(struct evfio_device *vdev)
+{
+	struct pci_vdev *pv = to_pci(vdev);
+	struct pci_dev *pdev = pv->pdev;
+	int ret;
+
+	ret = pm_runtime_resume_and_get(vdev->dev);
+	if (ret < 0)
+		return ret;
+	pci_clear_master(pdev);		/* is not to be part of what is saved */
+	ret = pci_enable_device(pdev);
+	if (ret)
+		goto suspend;
+	ret = pci_try_reset_function(pdev);
+	if (ret == -EAGAIN)
+		goto disable;
+	pv->resettable = !ret;
+	vdev->flags &= ~VFIO_DEVICE_FLAGS_RESET;
+	if (pv->resettable)
+		vdev->flags |= VFIO_DEVICE_FLAGS_RESET;
+	pci_save_state(pdev);
+	pv->saved = pci_store_saved_state(pdev);
+
+	pv->masks_intx = !nointxmask && pci_intx_mask_supported(pdev);
+	pci_intx(pdev, 1);
+	ret = map_ports(pv);
+	if (ret)
+		goto free;
+	look_at_rom(pv);
+	pv->config = pci_config_new(pv);
+	ret = -ENOMEM;
+	if (!pv->config)
+		goto unmap;
+	pci_intx(pdev, 0);
+	down_write(&vdev->lock);
+	pci_memory(pv, pci_config_memory(pv));
+	up_write(&vdev->lock);
+	return 0;
+
+unmap:
+	unmap_ports(pv);
+free:
+	kfree(pv->saved);
+	pv->saved = NULL;
+disable:
+	pci_disable_device(pdev);
+suspend:
+	pm_runtime_put(vdev->dev);
+	dev_err_ratelimited(vdev->dev, "cannot be enabled and reset: error %d\n", ret);
+	return ret;
+}
+
+static bool pci_close(struct evfio_device *vdev)
+{
+	struct pci_vdev *pv = to_pci(vdev);
+	struct pci_dev *pdev = pv->pdev;
+	u16 command;
+
+	down_write(&vdev->lock);
+	pci_power(pv, PCI_D0);
+	kfree(pv->config);
+	pv->config = NULL;
+	kfree(pv->powered_down);
+	pv->powered_down = NULL;
+	up_write(&vdev->lock);
+	unmap_ports(pv);
+
+	pci_clear_master(pdev);
+	pci_load_and_free_saved_state(pdev, &pv->saved);
+	reset_locked(pv);
+	pci_restore_state(pdev);
+	pci_intx(pdev, 0);
+	pci_disable_device(pdev);
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	pm_runtime_put(vdev->dev);
+	/* All ones: it is not there any more. */
+	return !(command & PCI_COMMAND_MASTER) || command == U16_MAX;
+}
+
+static void rom_read(struct pci_dev *pdev, u64 off, void *buf, size_t count)
+{
+	void __iomem *rom;
+	size_t size;
+
+	/* The image may be shorter than the window. */
+	memset(buf, 0xff, count);
+	rom = pci_map_rom(pdev, &size);
+	if (!rom)
+		return;
+	if (off < size)
+		memcpy_fromio(buf, rom + off, min_t(size_t, count, size - off));
+	pci_unmap_rom(pdev, rom);
+}
+
+static void port_access(void __iomem *io, void *buf, size_t count, bool write)
+{
+	size_t width;
+
+	for (; count; io += width, buf += width, count -= width) {
+		width = count >= 4 && IS_ALIGNED((uintptr_t)io, 4) ? 4 :
+			count >= 2 && IS_ALIGNED((uintptr_t)io, 2) ? 2 : 1;
+		if (write && width == 4)
+			iowrite32(*(u32 *)buf, io);
+		else if (write && width == 2)
+			iowrite16(*(u16 *)buf, io);
+		else if (write)
+			iowrite8(*(u8 *)buf, io);
+		else if (width == 4)
+			*(u32 *)buf = ioread32(io);
+		else if (width == 2)
+			*(u16 *)buf = ioread16(io);
+		else
+			*(u8 *)buf = ioread8(io);
+	}
+}
+
+static int pci_access(struct evfio_device *vdev, u32 index, u64 off, void *buf, size_t count,
+		      bool write)
+{
+	struct pci_vdev *pv = to_pci(vdev);
+
+	if (index == VFIO_PCI_CONFIG_REGION_INDEX)
+		return pci_config_access(pv, off, buf, count, write);
+	if (!pci_config_memory(pv) && index == VFIO_PCI_ROM_REGION_INDEX)
+		return -EIO;
+	if (index == VFIO_PCI_ROM_REGION_INDEX)
+		rom_read(pv->pdev, off, buf, count);
+	else
+		port_access(pv->io[index] + off, buf, count, write);
+	return 0;
+}
+
+/* VFIO_GROUP_GET_DEVICE_FD: "0000:01:00.0", and behind a space what the kernel knows as options. */
+static int pci_match(struct evfio_device *vdev, const char *name)
+{
+	const size_t length = strlen(dev_name(vdev->dev));
+
+	if (strncmp(name, dev_name(vdev->dev), length) || (name[length] && name[length] != ' '))
+		return 0;
+	return *skip_spaces(name + length) ? -EINVAL : 1;
+}
+
+static const struct evfio_ioctl pci_ioctls[] = {
+	{ VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, sizeof(struct vfio_pci_hot_reset_info),
+	  EVFIO_ARGSZ | EVFIO_OUT, pci_hot_reset_info },
+	{ VFIO_DEVICE_PCI_HOT_RESET, sizeof(struct vfio_pci_hot_reset),
+	  EVFIO_ARGSZ, pci_hot_reset },
+};
+
+static const struct evfio_bus_ops pci_ops = {
+	.owner		= THIS_MODULE,
+	.open		= pci_open,
+	.close		= pci_close,
+	.reset		= pci_function_reset,
+	.access		= pci_access,
+	.match		= pci_match,
+	.irq_enable	= pci_irq_enable,
+	.irq_line	= pci_irq_line,
+	.irq_disable	= pci_irq_disable,
+	.irq_begin	= pci_irq_begin,
+	.irq_end	= pci_irq_end,
+	.requested	= VFIO_PCI_REQ_IRQ_INDEX,
+	.ioctls		= pci_ioctls,
+	.num_ioctls	= ARRAY_SIZE(pci_ioctls),
+};
+
+/* A BAR that is smaller than a page can be mapped if nobody else is in its page. */
+static bool page_is_its_own(struct pci_vdev *pv, int bar)
+{
+	const struct resource *res = &pv->pdev->resource[bar];
+	struct resource *rest = &pv->pages[bar];
+
+	if (resource_size(res) >= PAGE_SIZE)
+		return true;
+	if (!PAGE_ALIGNED(res->start))
+		return false;
+	rest->name = "vfio sub-page reserved";
+	rest->start = res->end + 1;
+	rest->end = res->start + PAGE_SIZE - 1;
+	rest->flags = res->flags;
+	if (!request_resource(res->parent, rest))
+		return true;
+	rest->flags = 0;
+	return false;
+}
+
+static void give_pages_back(struct pci_vdev *pv)
+{
+	int i;
+
+	for (i = 0; i < PCI_STD_NUM_BARS; i++)
+		if (pv->pages[i].flags)
+			release_resource(&pv->pages[i]);
+}
+
+static void describe_bar(struct pci_vdev *pv, int bar)
+{
+	struct evfio_region *region = &pv->vdev.regions[bar];
+	struct pci_dev *pdev = pv->pdev;
+
+	if (!pci_resource_start(pdev, bar))
+		return;
+	region->base = pci_resource_start(pdev, bar);
+	region->size = pci_resource_len(pdev, bar);
+	region->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+	region->widest = 8;
+	if (pci_resource_flags(pdev, bar) & IORESOURCE_IO)
+		region->soft = true;
+	else if (page_is_its_own(pv, bar))
+		region->flags |= VFIO_REGION_INFO_FLAG_MMAP;
+}
+
+/* The MSI-X table is the kernel's to write; a mapping can reach only what the IOMMU lets it reach. */
+static void describe_msix(struct pci_vdev *pv)
+{
+	struct pci_dev *pdev = pv->pdev;
+	struct evfio_region *region;
+	u32 table;
+	u16 flags;
+
+	if (!pdev->msix_cap)
+		return;
+	pci_read_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS, &flags);
+	pci_read_config_dword(pdev, pdev->msix_cap + PCI_MSIX_TABLE, &table);
+	if ((table & PCI_MSIX_TABLE_BIR) >= PCI_STD_NUM_BARS)
+		return;
+	region = &pv->vdev.regions[table & PCI_MSIX_TABLE_BIR];
+	region->hole = table & PCI_MSIX_TABLE_OFFSET;
+	region->hole_size = ((flags & PCI_MSIX_FLAGS_QSIZE) + 1) * PCI_MSIX_ENTRY_SIZE;
+	if (region->flags & VFIO_REGION_INFO_FLAG_MMAP)
+		region->cap = VFIO_REGION_INFO_CAP_MSIX_MAPPABLE;
+}
+
+static int pci_regions_describe(struct pci_vdev *pv)
+{
+	struct evfio_device *vdev = &pv->vdev;
+	struct evfio_region *config;
+	int i;
+
+	vdev->regions = kcalloc(VFIO_PCI_NUM_REGIONS, sizeof(*vdev->regions), GFP_KERNEL);
+	if (!vdev->regions)
+		return -ENOMEM;
+	vdev->num_regions = VFIO_PCI_NUM_REGIONS;
+	for (i = 0; i < PCI_STD_NUM_BARS; i++)
+		describe_bar(pv, i);
+	describe_msix(pv);
+	vdev->regions[VFIO_PCI_ROM_REGION_INDEX].soft = true;
+	vdev->regions[VFIO_PCI_VGA_REGION_INDEX].hidden = true;
+	config = &vdev->regions[VFIO_PCI_CONFIG_REGION_INDEX];
+	config->size = pv->pdev->cfg_size;
+	config->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+	config->soft = true;
+	config->exact = true;
+	return 0;
+}
+
+static int pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct pci_vdev *pv;
+	u16 pm;
+	int ret;
+
+	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
+		return dev_err_probe(&pdev->dev, -EINVAL, "is a bridge, not a device\n");
+	pv = evfio_alloc(struct pci_vdev, vdev, &pdev->dev, &pci_ops);
+	if (!pv)
+		return -ENOMEM;
+	pv->pdev = pdev;
+	pv->in_use = VFIO_PCI_NUM_IRQS;
+	pv->vdev.flags = VFIO_DEVICE_FLAGS_PCI;
+	if (pdev->pm_cap) {
+		pci_read_config_word(pdev, pdev->pm_cap + PCI_PM_CTRL, &pm);
+		pv->soft_reset = !(pm & PCI_PM_CTRL_NO_SOFT_RESET);
+	}
+	ret = pci_regions_describe(pv);
+	if (!ret)
+		ret = pci_irqs_describe(pv);
+	if (ret)
+		goto put;
+	pci_intx(pdev, 0);
+	pm_runtime_allow(&pdev->dev);
+	if (!disable_idle_d3)
+		pm_runtime_put(&pdev->dev);
+	pci_set_drvdata(pdev, pv);
+	ret = evfio_device_register(&pv->vdev);
+	if (ret)
+		goto resume;
+	pci_reset_join(pv);
+	return 0;
+
+resume:
+	if (!disable_idle_d3)
+		pm_runtime_get_noresume(&pdev->dev);
+	pm_runtime_forbid(&pdev->dev);
+put:
+	give_pages_back(pv);
+	evfio_device_put(&pv->vdev);
+	return ret;
+}
+
+static void pci_remove(struct pci_dev *pdev)
+{
+	struct pci_vdev *pv = pci_get_drvdata(pdev);
+
+	pci_reset_leave(pv);
+	evfio_device_unregister(&pv->vdev);
+	give_pages_back(pv);
+	if (!disable_idle_d3)
+		pm_runtime_get_noresume(&pdev->dev);
+	pm_runtime_forbid(&pdev->dev);
+	evfio_device_put(&pv->vdev);
+}
+
+static pci_ers_result_t pci_error(struct pci_dev *pdev, pci_channel_state_t state)
+{
+	struct pci_vdev *pv = pci_get_drvdata(pdev);
+
+	evfio_irq_signal(&pv->vdev, VFIO_PCI_ERR_IRQ_INDEX);
+	return PCI_ERS_RESULT_CAN_RECOVER;
+}
+
+static const struct pci_error_handlers pci_errors = {
+	.error_detected	= pci_error,
+};
+
+/* Binds by driver_override and by IDs given at run time. */
+static const struct pci_device_id pci_ids[] = {
+	{ PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_ANY_ID, PCI_ANY_ID) },
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, pci_ids);
+
+static const struct dev_pm_ops pci_pm_ops = { };
+
+static struct pci_driver pci_driver = {
+	.name			= "vfio-pci",
+	.id_table		= pci_ids,
+	.probe			= pci_probe,
+	.remove			= pci_remove,
+	.err_handler		= &pci_errors,
+	.driver_managed_dma	= true,
+	.driver.pm		= &pci_pm_ops,
+};
+
+/* The parameter "ids", which is used up. */
+static void add_ids(char *list)
+{
+	unsigned int vendor, device, subvendor, subdevice, class, mask;
+	char *id;
+	int n;
+
+	while ((id = strsep(&list, ","))) {
+		if (!*id)
+			continue;
+		subvendor = subdevice = PCI_ANY_ID;
+		class = mask = 0;
+		n = sscanf(id, "%x:%x:%x:%x:%x:%x", &vendor, &device, &subvendor, &subdevice,
+			   &class, &mask);
+		if (n < 2) {
+			pr_warn("vfio-pci: ids: \"%s\" is not VENDOR:DEVICE\n", id);
+			continue;
+		}
+		n = pci_add_dynid(&pci_driver, vendor, device, subvendor, subdevice, class, mask, 0);
+		if (n)
+			pr_warn("vfio-pci: ids: \"%s\": error %d\n", id, n);
+	}
+}
+
+static int __init pci_init(void)
+{
+	int ret = pci_register_driver(&pci_driver);
+
+	if (!ret)
+		add_ids(ids);
+	return ret;
+}
+
+static void __exit pci_exit(void)
+{
+	pci_unregister_driver(&pci_driver);
+}
+
+module_init(pci_init);
+module_exit(pci_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("the evfio authors");
+MODULE_DESCRIPTION("evfio: PCI functions");

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of vfio-pci.ko see of each other.
+ */
+#ifndef EVFIO_BUS_PCI_H
+#define EVFIO_BUS_PCI_H
+
+#include <linux/pci.h>
+
+#include "../../core/evfio.h"
+
+/**
+ * struct pci_vdev - a PCI function that is bound to vfio-pci
+ * @vdev: the core's part
+ * @pdev: the function
+ * @node: on the list of those that hot reset may meet, under its lock
+ * @saved: the function's registers at open, for the close
+ * @masks_intx: it can say that it raises INTx, and mask it; its line may be shared
+ * @resettable: it has a reset of its own
+ * @in_use: VFIO_PCI_*_IRQ_INDEX that has interrupts, or VFIO_PCI_NUM_IRQS
+ * @forced_memory: memory decoding is on only for the sake of interrupt set-up
+ * @pages: what is left of the page of each BAR that is smaller, so that nobody else is given it
+ * @io: mappings of I/O port BARs, while open
+ * @config: the user's view of configuration space, while open
+ * @soft_reset: returning from D3hot to D0 resets it: @powered_down is to be restored
+ * @powered_down: its registers before D3hot
+ */
+struct pci_vdev {
+	struct evfio_device	vdev;
+	struct pci_dev		*pdev;
+	struct list_head	node;
+	struct pci_saved_state	*saved;
+	bool			masks_intx;
+	bool			resettable;
+	u32			in_use;
+	bool			forced_memory;
+	struct resource		pages[PCI_STD_NUM_BARS];
+	void __iomem		*io[PCI_STD_NUM_BARS];
+	struct pci_config	*config;
+	bool			soft_reset;
+	struct pci_saved_state	*powered_down;
+};
+
+static inline struct pci_vdev *to_pci(struct evfio_device *vdev)
+{
+	return container_of(vdev, struct pci_vdev, vdev);
+}
+
+static inline bool pci_sleeps(struct pci_dev *pdev)
+{
+	return pdev->current_state == PCI_D3hot || pdev->current_state == PCI_D3cold;
+}
+
+/* config.c */
+
+struct pci_config *pci_config_new(struct pci_vdev *pv);
+int pci_config_access(struct pci_vdev *pv, u32 off, u8 *buf, size_t count, bool write);
+bool pci_config_memory(struct pci_vdev *pv);
+void pci_config_msi(struct pci_vdev *pv, u32 vectors);
+
+/* interrupt.c */
+
+int pci_irqs_describe(struct pci_vdev *pv);
+int pci_irq_enable(struct evfio_device *vdev, u32 index, u32 count);
+int pci_irq_line(struct evfio_device *vdev, u32 index, u32 line);
+void pci_irq_disable(struct evfio_device *vdev, u32 index);
+void pci_irq_begin(struct evfio_device *vdev);
+void pci_irq_end(struct evfio_device *vdev);
+
+/* reset.c */
+
+int pci_function_reset(struct evfio_device *vdev);
+long pci_hot_reset_info(void *obj, union evfio_args *args, unsigned long arg);
+long pci_hot_reset(void *obj, union evfio_args *args, unsigned long arg);
+void pci_reset_join(struct pci_vdev *pv);
+void pci_reset_leave(struct pci_vdev *pv);
+
+/* pci.c */
+
+void pci_memory(struct pci_vdev *pv, bool on);
+void pci_power(struct pci_vdev *pv, pci_power_t state);
+
+#endif
