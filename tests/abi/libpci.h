@@ -23,6 +23,8 @@
 #define PCI_SRIOV	"0000:00:07.0"	/* an nvme */
 #define PCI_ROCKER	"0000:00:08.0"	/* fires the vectors it is told to */
 
+#define PCI_MEMORY	"0000:00:09.0"	/* 4 MiB of memory */
+
 #define MEMORY		PCI_COMMAND_MEMORY
 #define MASTER		PCI_COMMAND_MASTER
 

@@ -56,8 +56,14 @@ static void every_byte(const struct dev *d)
 		}
 	for (size_t width = 1; width <= 4; width *= 2)
 		is(wrong[width], 0, "%s: the same in units of %zu", d->name, width);
-	for (uint32_t at = 0; at < size; at += 4)
-		foreign += !!memcmp(whole + at, &(uint32_t){ hw_read(d->name, at, 4) }, 4);
+	/* But for INTx, which evfio disables in the device while nobody listens. */
+	for (uint32_t at = 0; at < size; at += 4) {
+		uint32_t hw = hw_read(d->name, at, 4);
+
+		if (at == PCI_COMMAND)
+			hw &= ~(uint32_t)PCI_COMMAND_INTX_DISABLE;
+		foreign += !!memcmp(whole + at, &hw, 4);
+	}
 	is(foreign, 0, "%s: just opened, it is what the device says", d->name);
 }
 

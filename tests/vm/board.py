@@ -77,6 +77,7 @@ PCI_COMMAND, PCI_COMMAND_MEMORY_MASTER = 0x04, 0x6
 #	0000:00:07.0	nvme with SR-IOV: two functions	alone, and so are 0000:00:07.1 and .2
 #	0000:00:08.0	rocker: MSI-X to be fired by	alone
 #			hand, no INTx
+#	0000:00:09.0	ivshmem: 4 MiB of memory	alone
 PCI_DEVICES = [
     f"{EDU},addr=01.0",
     "nvme,addr=02.0,serial=disk,drive=disk",
@@ -90,11 +91,12 @@ PCI_DEVICES = [
     "nvme-subsys,id=subsystem",
     "nvme,addr=07.0,serial=sriov,subsys=subsystem,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2",
     "rocker,name=rocker,addr=08.0",
+    "ivshmem-plain,addr=09.0,memdev=memory",
 ]
 # What init takes the driver of, and what it binds to vfio-pci.
 PCI_BRIDGE = "0000:00:05.0"
 PCI_FUNCTIONS = ["0000:00:01.0", "0000:00:02.0", "0000:00:03.0", "0000:01:00.0", "0000:02:01.0",
-                 "0000:00:06.0", "0000:00:06.1", "0000:00:07.0", "0000:00:08.0"]
+                 "0000:00:06.0", "0000:00:06.1", "0000:00:07.0", "0000:00:08.0", "0000:00:09.0"]
 DISK = 1 << 20      # bytes, see words()
 ROM = 1 << 15
 
@@ -325,7 +327,8 @@ def qemu(name, dtb, initrd, smp, memory, append, extra, layout="platform"):
         devices = [device.format(rom=rom) for device in PCI_DEVICES]
         disk = image("disk.img", words(DISK))
         command += ["-drive", f"if=none,id=disk,format=raw,snapshot=on,file={disk}",
-                    "-netdev", "hubport,hubid=0,id=near", "-netdev", "hubport,hubid=0,id=far"]
+                    "-netdev", "hubport,hubid=0,id=near", "-netdev", "hubport,hubid=0,id=far",
+                    "-object", "memory-backend-ram,id=memory,size=4M,share=on"]
     else:
         devices = [f"{device},addr={slot:02x}.0" for slot, device, *_ in FUNCTIONS]
         command += ["-dtb", str(dtb), "-object", "memory-backend-ram,id=reset,size=1M,share=on"]
