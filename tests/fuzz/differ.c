@@ -677,20 +677,23 @@ static void run_unmap(const struct op *op, struct answer *a)
 	} in = { .unmap = { .argsz = op->argsz, .flags = (uint32_t)op->v[2], .iova = op->v[0],
 			    .size = op->v[1] } };
 
-	int64_t rest;
+	uint64_t rest, done;
 
 	call_struct(op, a, VFIO_IOMMU_UNMAP_DMA, &in, sizeof(in), 6);
 	/*
-	 * Where a range ends at the last address the kernel finds nothing in it. All but its last
-	 * page (no mapping is there) is unmapped once more, and what both have unmapped is told.
+	 * Of a range that ends at the last address the kernel unmaps nothing. All but its last page
+	 * (no mapping is there) is unmapped once more, which has to be nothing with evfio.
 	 */
 	if (!op->v[0] || op->v[0] + op->v[1] || (a->ret && op->place != LOCKED))
 		return;
-	rest = dma_unmap(fds[op->fd], op->v[0], op->v[1] - PAGE);
-	if (a->words && rest > 0) {
-		a->word[4] += (uint64_t)rest + (a->word[5] << 32);
-		a->word[5] = 0;
-	}
+	rest = (uint64_t)dma_unmap(fds[op->fd], op->v[0], op->v[1] - PAGE);
+	if (op->v[1] == PAGE)
+		rest = 0;
+	if (!a->words)
+		return;
+	done = a->word[5] << 32 | a->word[4];
+	a->word[4] = kernel_side ? rest : done;
+	a->word[5] = kernel_side ? done : rest;
 }
 
 static void make_dirty(struct op *op)
@@ -1402,7 +1405,7 @@ static const struct call calls[] = {
 	{ "feature", 1, make_feature, run_feature, "f" },
 	{ "pread", 10, make_pread, run_pread, "oc" },
 	{ "pwrite", 10, make_pwrite, run_pwrite, "oc-v" },
-	{ "read", 1, make_device, run_read, "" },
+	{ "read", 3, make_device, run_read, "" },
 	{ "write", 1, make_device, run_write, "" },
 	{ "poll", 2, make_poll, run_poll, "" },
 	{ "lseek", 1, make_poll, run_lseek, "" },
