@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The differences that are meant, of those in docs/differences.md that the differential tester meets.
+ * The differences that are meant, of those in docs/differences.md that the differential tester
+ * meets.
  *
  * Each row knows one call, and the one answer that each side has to give to exactly these arguments
  * in exactly this state; only then is the subject told instead of the result. What was written back
- * is told and compared all the same, after a match has checked and levelled what has to differ in it.
- * A call that is meant to leave a different state is followed by @resync on both sides.
+ * is told and compared all the same, after a match has checked and levelled what has to differ in
+ * it. A call that is meant to leave a different state is followed by @resync on both sides.
  *
  * What is not made at all: VFIO_SET_IOMMU of VFIO_TYPE1_NESTING_IOMMU, accesses narrower than
  * reg-io-width (the kernel's own module dies of those), an unmask eventfd that an interrupt

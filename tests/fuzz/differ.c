@@ -293,7 +293,8 @@ static void slot_fill(unsigned int slot, struct answer *a)
 		return;
 	a->fd = true;
 	fds[slot] = (int)a->ret;
-	file_of[slot] = (uint8_t)++nr_files;
+	nr_files++;
+	file_of[slot] = (uint8_t)nr_files;
 	files[nr_files] = (struct file){ };
 }
 
@@ -1302,7 +1303,7 @@ static void run_ack(const struct op *op, struct answer *a)
 	reg_write(edu, EDU_REG_ACK, (uint32_t)a->word[0]);
 }
 
-/* Between memory and a device's buffer. It takes 100 ms, in which a guest that sleeps costs nothing. */
+/* Between memory and a device's buffer. It takes 100 ms, which cost nothing if the guest sleeps. */
 static void transfer(unsigned int edu, uint64_t iova, uint32_t len, uint32_t cmd)
 {
 	struct dev d = { .name = edus[edu], .regs = edu_regs[edu], .size = EDU_SIZE };
