@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "libboard.h"
@@ -145,6 +146,20 @@ static void container_without_iommu(void)
 	mem_free(mem, page);
 }
 
+static void no_descriptor_left(struct dev *d)
+{
+	struct rlimit before, none;
+	int next = dup(0);
+
+	getrlimit(RLIMIT_NOFILE, &before);
+	none = before;
+	none.rlim_cur = (rlim_t)next;
+	close(next);
+	setrlimit(RLIMIT_NOFILE, &none);
+	is(device_fd(d->group, EDU0), -EMFILE, "GET_DEVICE_FD with no descriptor left: EMFILE");
+	setrlimit(RLIMIT_NOFILE, &before);
+}
+
 static void group_calls(struct dev *d)
 {
 	struct vfio_group_status status = { .argsz = sizeof(status) };
@@ -186,6 +201,7 @@ static void group_calls(struct dev *d)
 	ok(fd >= 0, "GET_DEVICE_FD a second time is allowed");
 	close(fd);
 	mem_free(name, 2 * page);
+	no_descriptor_left(d);
 
 	/* A group without a container. */
 	board_take(EDU1);
