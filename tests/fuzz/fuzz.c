@@ -847,6 +847,7 @@ static volatile uint8_t *edu_regs[EDUS];
 /* Of one process; its threads use and overwrite them as they like. */
 static atomic_int fds[FDS], adrift;
 static unsigned int home;	/* the device that this process mostly uses */
+static bool fails;		/* its threads fail an allocation or a copy now and then, anywhere */
 static uint8_t *arena;
 static void *_Atomic windows[WINDOWS];
 #define ARENA_PAGES 1024u
@@ -1281,7 +1282,9 @@ static void *thread_main(void *arg)
 
 	rng = (uint64_t)(uintptr_t)arg;
 	fail = fail_fd();
-	trace = trace_start();
+	trace = trace_start();	/* this must not fail: the kernel would complain */
+	if (fails)
+		file_write("/proc/thread-self/make-it-fail", "1");
 	while (!atomic_load(&shared->stop)) {
 		bool inject = fail >= 0 && one_in(6);
 
@@ -1327,9 +1330,7 @@ static void process_main(uint64_t seed, unsigned int its_home)
 		atomic_store(&fds[i], -1);
 	arena = mmap(NULL, ARENA_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		     -1, 0);
-	/* Half of the processes fail an allocation or a copy now and then, anywhere. */
-	if (one_in(2))
-		file_write("/proc/thread-self/make-it-fail", "1");
+	fails = one_in(2);
 	chain(home);
 	if (one_in(2) && !fork()) {
 		child_life.it_value.tv_usec += below(300000);
