@@ -231,6 +231,11 @@ static void reserved_addresses(void)
 	is(dma_map(picky.container, mem, LOW_END - page, page, RW), -EINVAL,
 	   "map the last reserved page: EINVAL");
 	is(dma_map(picky.container, mem, LOW_END, page, RW), 0, "map the page behind it");
+	group = group_open(RAM);
+	is(group_set(group, picky.container), 0, "%s, which needs none of that, joins", RAM);
+	is(first_address(picky.container, &count), LOW_END, "the addresses are the same");
+	is(count, 1, "one range");
+	close(group);
 	dev_close(&picky);
 
 	c = container_open();
