@@ -134,6 +134,8 @@ static void look_at_rom(struct pci_vdev *pv)
 
 	region->size = 0;
 	region->flags = 0;
+	if (!pci_resource_len(pv->pdev, PCI_ROM_RESOURCE))
+		return;
 	rom = pci_map_rom(pv->pdev, &size);
 	if (!rom)
 		return;
