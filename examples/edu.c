@@ -2,9 +2,11 @@
 /*
  * A userspace driver for QEMU's "edu" device, from opening it to giving everything back.
  *
- *	edu [DEVICE]		DEVICE as for `evfio info`; 10000000.edu by default
+ *	edu [DEVICE [INTERRUPT]]
  *
- * The device must be bound to VFIO: `evfio bind 10000000.edu`. Registers are those of QEMU's
+ * DEVICE is as for `evfio info`, 10000000.edu by default; on PCI, INTERRUPT is intx or msi, which
+ * is the default. The device must be bound to VFIO: `evfio bind 10000000.edu`. It makes no
+ * difference to the driver whether it is a platform device or a PCI device. Registers are those of QEMU's
  * docs/specs/edu.rst. Each step prints what was seen; the exit status is 0 if all was as it should
  * be.
  */
@@ -94,7 +96,21 @@ static int check(int ret)
 	return ret;
 }
 
-static void open_device(struct edu *edu, const char *name)
+/* The interrupt that was asked for; else MSI if the device has it, else its only one. */
+static uint32_t choose_irq(const struct edu *edu, const char *name)
+{
+	struct evfio_irq_info info;
+	int index;
+
+	if (name)
+		return (uint32_t)check(evfio_irq_index(edu->dev, name));
+	index = evfio_irq_index(edu->dev, "msi");
+	if (index > 0 && !evfio_irq_info(edu->dev, (uint32_t)index, &info) && info.count)
+		return (uint32_t)index;
+	return 0;
+}
+
+static void open_device(struct edu *edu, const char *name, const char *irq_name)
 {
 	struct evfio_region_info region;
 	struct evfio_irq_info irq;
@@ -110,14 +126,15 @@ static void open_device(struct edu *edu, const char *name)
 	step("region", "0 \"%s\": 0x%" PRIx64 " bytes, %s", region.name, region.size,
 	     edu->regs->base ? "mapped" : "by file access");
 
-	check(evfio_irq_info(edu->dev, 0, &irq));
-	check(evfio_irq_open(edu->dev, 0, &edu->irq));
+	check(evfio_irq_info(edu->dev, choose_irq(edu, irq_name), &irq));
+	check(evfio_irq_open(edu->dev, irq.index, &edu->irq));
 	edu->level = irq.flags & EVFIO_IRQ_AUTOMASKED;
-	step("interrupt", "0 \"%s\": %s", irq.name,
+	step("interrupt", "%" PRIu32 " \"%s\": %s", irq.index, irq.name,
 	     edu->level ? "level, masked by the kernel as it fires" : "edge");
 
-	/* IOVAs that the library chooses from now on fit the device. */
+	/* IOVAs that the library chooses from now on fit the device, which may now use them. */
 	check(evfio_dma_set_mask(edu->ct, EDU_DMA_BITS));
+	check(evfio_device_set_dma(edu->dev, true));
 }
 
 static void check_registers(const struct edu *edu)
@@ -342,11 +359,11 @@ int main(int argc, char **argv)
 {
 	struct edu edu;
 
-	if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
-		fputs("usage: edu [DEVICE]\n", stderr);
+	if (argc > 3 || (argc > 1 && argv[1][0] == '-')) {
+		fputs("usage: edu [DEVICE [INTERRUPT]]\n", stderr);
 		return 2;
 	}
-	open_device(&edu, argc == 2 ? argv[1] : "10000000.edu");
+	open_device(&edu, argc > 1 ? argv[1] : "10000000.edu", argc > 2 ? argv[2] : NULL);
 	check_registers(&edu);
 	factorial(&edu);
 	dma(&edu);

@@ -29,6 +29,12 @@ static int get_device(struct evfio_device *dev, int group_fd)
 		close(dev->fd);
 		return err;
 	}
+	dev->irqs_open = calloc(info.num_irqs + 1UL, sizeof(*dev->irqs_open));
+	if (!dev->irqs_open) {
+		close(dev->fd);
+		return fail(-ENOMEM, "no memory for device %s", dev->sys->name);
+	}
+	pthread_mutex_init(&dev->irq_lock, NULL);
 	dev->flags = info.flags;
 	dev->nr_regions = info.num_regions;
 	dev->nr_irqs = info.num_irqs;
@@ -107,6 +113,8 @@ void evfio_close(struct evfio_device *dev)
 	close(dev->fd);
 	container_remove_device(dev->ct, dev->sys);
 	evfio_sysdev_free(dev->sys);
+	pthread_mutex_destroy(&dev->irq_lock);
+	free(dev->irqs_open);
 	free(dev);
 }
 
@@ -158,6 +166,13 @@ int evfio_device_reset(struct evfio_device *dev)
 	if (ioctl(dev->fd, VFIO_DEVICE_RESET))
 		return fail_errno("cannot reset %s", dev->sys->name);
 	return 0;
+}
+
+int evfio_device_set_dma(struct evfio_device *dev, bool on)
+{
+	if (!(dev->flags & VFIO_DEVICE_FLAGS_PCI))
+		return 0;
+	return evfio_pci_command(dev, EVFIO_PCI_MASTER, on);
 }
 
 bool evfio_device_removed(const struct evfio_device *dev)

@@ -168,6 +168,8 @@ struct evfio_device {
 	uint32_t flags;
 	uint32_t nr_regions;
 	uint32_t nr_irqs;
+	pthread_mutex_t irq_lock;	/* protects irqs_open */
+	uint32_t *irqs_open;		/* of each index: how many of its interrupts are open */
 };
 
 /* busy.c */

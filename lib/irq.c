@@ -18,6 +18,7 @@
 struct evfio_irq {
 	struct evfio_device *dev;
 	uint32_t index;
+	uint32_t vector;
 	uint32_t flags;
 	int fd;
 };
@@ -72,37 +73,157 @@ int evfio_irq_index(const struct evfio_device *dev, const char *name)
 	return fail(-ENOENT, "%s has no interrupt \"%s\"", dev->sys->name, name);
 }
 
-/* VFIO_DEVICE_SET_IRQS for the first interrupt of the index; fd < 0 for none. */
-static int set_irqs(const struct evfio_irq *irq, uint32_t flags, uint32_t count, int fd)
+/* VFIO_DEVICE_SET_IRQS without eventfds, for one interrupt or, with count 0, for its whole index. */
+static int set_irqs(const struct evfio_irq *irq, uint32_t flags, uint32_t count)
 {
-	struct {
-		struct vfio_irq_set set;
-		int32_t fd;
-	} arg = {
-		.set = {
-			.argsz = sizeof(arg.set),
-			.flags = flags,
-			.index = irq->index,
-			.start = 0,
-			.count = count,
-		},
-		.fd = fd,
+	const struct vfio_irq_set set = {
+		.argsz = sizeof(set),
+		.flags = VFIO_IRQ_SET_DATA_NONE | flags,
+		.index = irq->index,
+		.start = irq->vector,
+		.count = count,
 	};
 
-	if (flags & VFIO_IRQ_SET_DATA_EVENTFD)
-		arg.set.argsz = sizeof(arg);
-	if (!ioctl(irq->dev->fd, VFIO_DEVICE_SET_IRQS, &arg))
-		return 0;
-	if (errno == EBUSY)
-		return fail(-EBUSY, "interrupt %" PRIu32 " of %s is on a line that another driver "
-			    "uses: /proc/interrupts shows which", irq->index, irq->dev->sys->name);
-	return fail_errno("interrupt %" PRIu32 " of %s", irq->index, irq->dev->sys->name);
+	if (ioctl(irq->dev->fd, VFIO_DEVICE_SET_IRQS, &set))
+		return fail_errno("interrupt %" PRIu32 " of %s", irq->index, irq->dev->sys->name);
+	return 0;
 }
 
-int evfio_irq_open(struct evfio_device *dev, uint32_t index, struct evfio_irq **out)
+/*
+ * VFIO_DEVICE_SET_IRQS: gives count interrupts of an index their eventfds; fds is NULL for none.
+ * Returns what the ioctl does: a number above 0 says how many there could be. Leaves no message.
+ */
+static int set_eventfds(const struct evfio_device *dev, uint32_t index, uint32_t first,
+			uint32_t count, const int32_t *fds)
+{
+	const size_t size = sizeof(struct vfio_irq_set) + count * sizeof(*fds);
+	struct vfio_irq_set *set = malloc(size);
+	int ret;
+
+	if (!set)
+		return -ENOMEM;
+	set->argsz = (uint32_t)size;
+	set->flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+	set->index = index;
+	set->start = first;
+	set->count = count;
+	if (fds)
+		memcpy(set->data, fds, count * sizeof(*fds));
+	else
+		memset(set->data, 0xff, count * sizeof(*fds));
+	ret = ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, set);
+	if (ret < 0)
+		ret = -errno;
+	free(set);
+	return ret;
+}
+
+/* Takes the eventfd away; an index that has several interrupts is switched off with its last. */
+static void stop(struct evfio_irq *irq)
+{
+	struct evfio_device *dev = irq->dev;
+
+	/* Either may fail with ENODEV: then the interrupt is gone all the same. */
+	pthread_mutex_lock(&dev->irq_lock);
+	if (--dev->irqs_open[irq->index])
+		(void)set_eventfds(dev, irq->index, irq->vector, 1, NULL);
+	else
+		(void)set_irqs(irq, VFIO_IRQ_SET_ACTION_TRIGGER, 0);
+	pthread_mutex_unlock(&dev->irq_lock);
+}
+
+static void irq_free(struct evfio_irq *irq)
+{
+	close(irq->fd);
+	free(irq);
+}
+
+/* An interrupt with an eventfd that the kernel does not know yet. */
+static int irq_new(struct evfio_device *dev, const struct evfio_irq_info *info, uint32_t vector,
+		   struct evfio_irq **out)
+{
+	struct evfio_irq *irq = calloc(1, sizeof(*irq));
+	int err;
+
+	if (!irq)
+		return fail(-ENOMEM, "no memory for an interrupt");
+	irq->dev = dev;
+	irq->index = info->index;
+	irq->vector = vector;
+	irq->flags = info->flags;
+	irq->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (irq->fd < 0) {
+		err = fail_errno("cannot make an eventfd");
+		free(irq);
+		return err;
+	}
+	*out = irq;
+	return 0;
+}
+
+/* Which of INTx, MSI and MSI-X is in use beside the index, as a name; NULL if none. */
+static const char *other_kind(const struct evfio_device *dev, uint32_t index)
+{
+	uint32_t i;
+
+	if (!(dev->flags & VFIO_DEVICE_FLAGS_PCI) || index > VFIO_PCI_MSIX_IRQ_INDEX)
+		return NULL;
+	for (i = 0; i <= VFIO_PCI_MSIX_IRQ_INDEX && i < dev->nr_irqs; i++) {
+		if (i != index && dev->irqs_open[i])
+			return pci_names[i];
+	}
+	return NULL;
+}
+
+/* Why set_eventfds() gave ret: leaves a message and returns a negative errno. */
+static int explain(int ret, const struct evfio_device *dev, const struct evfio_irq_info *info,
+		   uint32_t first, uint32_t count)
+{
+	const char *name = dev->sys->name, *other = other_kind(dev, info->index);
+
+	if (ret > 0)
+		return fail(-ENOSPC, "%s can get %d vectors of interrupt %" PRIu32 ", not %" PRIu32,
+			    name, ret, info->index, first + count);
+	if (ret == -EBUSY)
+		return fail(ret, "interrupt %" PRIu32 " of %s is on a line that another driver "
+			    "uses: /proc/interrupts shows which", info->index, name);
+	if (ret == -EINVAL && other)
+		return fail(-EBUSY, "interrupt \"%s\" of %s is open: close it before another kind",
+			    other, name);
+	if (ret == -EINVAL && dev->irqs_open[info->index] && (info->flags & EVFIO_IRQ_NORESIZE))
+		return fail(ret, "interrupt %" PRIu32 " of %s cannot get more vectors while it has "
+			    "some: open all of them at once", info->index, name);
+	return fail(ret, "interrupt %" PRIu32 " of %s: %s", info->index, name, strerror(-ret));
+}
+
+/* Makes the kernel signal the eventfds of irqs. */
+static int start(const struct evfio_irq_info *info, uint32_t count, struct evfio_irq **irqs)
+{
+	struct evfio_device *dev = irqs[0]->dev;
+	int32_t *fds = calloc(count, sizeof(*fds));
+	uint32_t i;
+	int ret;
+
+	if (!fds)
+		return fail(-ENOMEM, "no memory for %" PRIu32 " interrupts", count);
+	for (i = 0; i < count; i++)
+		fds[i] = irqs[i]->fd;
+	pthread_mutex_lock(&dev->irq_lock);
+	ret = set_eventfds(dev, info->index, irqs[0]->vector, count, fds);
+	if (ret)
+		ret = explain(ret, dev, info, irqs[0]->vector, count);
+	else
+		dev->irqs_open[info->index] += count;
+	pthread_mutex_unlock(&dev->irq_lock);
+	free(fds);
+	return ret;
+}
+
+int evfio_irq_open_vectors(struct evfio_device *dev, uint32_t index, uint32_t first,
+			   uint32_t count, struct evfio_irq **out)
 {
 	struct evfio_irq_info info;
-	struct evfio_irq *irq;
+	uint32_t made = 0;
 	int err;
 
 	err = evfio_irq_info(dev, index, &info);
@@ -110,34 +231,30 @@ int evfio_irq_open(struct evfio_device *dev, uint32_t index, struct evfio_irq **
 		return err;
 	if (!info.count)
 		return fail(-ENXIO, "interrupt %" PRIu32 " of %s is empty", index, dev->sys->name);
-	irq = calloc(1, sizeof(*irq));
-	if (!irq)
-		return fail(-ENOMEM, "no memory for an interrupt");
-	irq->dev = dev;
-	irq->index = index;
-	irq->flags = info.flags;
-	irq->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (irq->fd < 0) {
-		err = fail_errno("cannot make an eventfd");
-		goto free_irq;
+	if (!count || first >= info.count || count > info.count - first)
+		return fail(-EINVAL, "interrupt %" PRIu32 " of %s has %" PRIu32 " vectors: there "
+			    "are no %" PRIu32 " from %" PRIu32 " on", index, dev->sys->name,
+			    info.count, count, first);
+	while (!err && made < count) {
+		err = irq_new(dev, &info, first + made, &out[made]);
+		made += !err;
 	}
-	err = set_irqs(irq, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, 1, irq->fd);
-	if (err)
-		goto close_fd;
+	if (!err)
+		err = start(&info, count, out);
 	/* An earlier user of the device file may have left the line masked. */
-	if (irq->flags & EVFIO_IRQ_AUTOMASKED) {
-		err = evfio_irq_unmask(irq);
+	if (!err && (info.flags & EVFIO_IRQ_AUTOMASKED)) {
+		err = evfio_irq_unmask(out[0]);
 		if (err)
-			goto close_fd;
+			stop(out[0]);
 	}
-	*out = irq;
-	return 0;
-
-close_fd:
-	close(irq->fd);
-free_irq:
-	free(irq);
+	while (err && made)
+		irq_free(out[--made]);
 	return err;
+}
+
+int evfio_irq_open(struct evfio_device *dev, uint32_t index, struct evfio_irq **out)
+{
+	return evfio_irq_open_vectors(dev, index, 0, 1, out);
 }
 
 int evfio_irq_open_name(struct evfio_device *dev, const char *name, struct evfio_irq **out)
@@ -151,10 +268,8 @@ void evfio_irq_close(struct evfio_irq *irq)
 {
 	if (!irq)
 		return;
-	/* May fail with ENODEV: then the interrupt is gone all the same. */
-	(void)set_irqs(irq, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, 0, -1);
-	close(irq->fd);
-	free(irq);
+	stop(irq);
+	irq_free(irq);
 }
 
 /* Takes the count of the eventfd: 0 if it has not fired. */
@@ -216,7 +331,7 @@ static int mask(struct evfio_irq *irq, uint32_t action)
 	if (!(irq->flags & EVFIO_IRQ_MASKABLE))
 		return fail(-EOPNOTSUPP, "interrupt %" PRIu32 " of %s cannot be masked",
 			    irq->index, irq->dev->sys->name);
-	return set_irqs(irq, VFIO_IRQ_SET_DATA_NONE | action, 1, -1);
+	return set_irqs(irq, action, 1);
 }
 
 int evfio_irq_mask(struct evfio_irq *irq)
@@ -238,7 +353,7 @@ int evfio_irq_rearm(struct evfio_irq *irq)
 
 int evfio_irq_trigger(struct evfio_irq *irq)
 {
-	return set_irqs(irq, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, 1, -1);
+	return set_irqs(irq, VFIO_IRQ_SET_ACTION_TRIGGER, 1);
 }
 
 int evfio_irq_fd(const struct evfio_irq *irq)

@@ -17,8 +17,8 @@ struct evfio_device;
 
 /**
  * evfio_open() - open a device in a container of its own
- * @name: device name ("10000000.edu"), sysfs path ("/sys/bus/platform/devices/10000000.edu") or
- *	device-tree path ("/soc/edu@10000000")
+ * @name: device name ("10000000.edu", "0000:00:01.0"), sysfs path
+ *	("/sys/bus/platform/devices/10000000.edu") or device-tree path ("/soc/edu@10000000")
  * @out: where the device goes; the caller owns it, until evfio_close()
  *
  * Finds the device's IOMMU group, opens it, gives it to the container, sets up the IOMMU (type1 v2,
@@ -129,6 +129,19 @@ bool evfio_device_can_reset(const struct evfio_device *dev);
  * it has been removed; or the errno of the reset.
  */
 int evfio_device_reset(struct evfio_device *dev);
+
+/**
+ * evfio_device_set_dma() - let the device do DMA at all, or not
+ * @dev: device
+ * @on: which
+ *
+ * A PCI device does DMA, and sends MSI and MSI-X, as a bus master only: off when it is opened, and
+ * to be switched on by its driver when the device is in a known state. Other devices always can:
+ * for them this does nothing, successfully, so a driver can call it on any bus.
+ *
+ * Return: 0; or the errno of the access to the configuration space.
+ */
+int evfio_device_set_dma(struct evfio_device *dev, bool on);
 
 /**
  * evfio_device_removed() - whether somebody wants the device back

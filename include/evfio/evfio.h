@@ -18,6 +18,7 @@
 #include <evfio/dt.h>
 #include <evfio/error.h>
 #include <evfio/irq.h>
+#include <evfio/pci.h>
 #include <evfio/region.h>
 #include <evfio/sysfs.h>
 

@@ -5,6 +5,10 @@
  * An edge interrupt needs nothing but evfio_irq_wait(). A level interrupt is masked by the kernel
  * as it fires (EVFIO_IRQ_AUTOMASKED), since its line stays up until the device is told: wait, serve
  * the device so that the line drops, then evfio_irq_rearm().
+ *
+ * A PCI device has the indices "intx" (level), "msi" and "msix" (edge, perhaps several vectors),
+ * of which one can be open at a time, and two events: "err", an error of the device, and "req",
+ * somebody wants it back.
  */
 #ifndef EVFIO_IRQ_H
 #define EVFIO_IRQ_H
@@ -28,7 +32,7 @@ struct evfio_irq;
  * struct evfio_irq_info - what an interrupt index is
  * @index: the index
  * @flags: EVFIO_IRQ_*; a level interrupt has EVFIO_IRQ_AUTOMASKED
- * @count: how many interrupts it has; 0 for an index that the device does not implement
+ * @count: how many interrupts (MSI and MSI-X: vectors) it has; 0 for an index that the device does not implement
  * @name: from "interrupt-names" in the device's node, or the PCI name (intx ... req); "" if none
  */
 struct evfio_irq_info {
@@ -69,6 +73,26 @@ int evfio_irq_index(const struct evfio_device *dev, const char *name);
  * -EBUSY when the line is shared with another device; or the errno of VFIO_DEVICE_SET_IRQS.
  */
 int evfio_irq_open(struct evfio_device *dev, uint32_t index, struct evfio_irq **out);
+
+/**
+ * evfio_irq_open_vectors() - start to receive several interrupts of an index
+ * @dev: device; it must stay open as long as the interrupts
+ * @index: interrupt, below evfio_device_irqs()
+ * @first: the first, from 0
+ * @count: how many, at least 1
+ * @out: where they go, @count of them; the caller owns each, until evfio_irq_close()
+ *
+ * The first call for an index enables vectors up to the last one named in it. How many that are
+ * can be changed later only if the index has not EVFIO_IRQ_NORESIZE: so all vectors of MSI are to be
+ * opened by one call, those of MSI-X may follow by and by. Single vectors may be closed and opened
+ * again; when the last is closed, the index is switched off and the device uses it no more.
+ *
+ * Return: as evfio_irq_open(), all or none; -EINVAL also for vectors that the index does not have or
+ * can no longer get; -ENOSPC when the kernel has fewer vectors to give; -EBUSY also when the PCI
+ * device uses interrupts of another kind.
+ */
+int evfio_irq_open_vectors(struct evfio_device *dev, uint32_t index, uint32_t first,
+			   uint32_t count, struct evfio_irq **out);
 
 /**
  * evfio_irq_open_name() - start to receive an interrupt, by name
