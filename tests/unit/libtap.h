@@ -64,6 +64,9 @@ const char *tree_read(const char *path);
  * Region 0 of a device is a file of 8 KiB that can be mapped, region 1 one of 24 bytes that cannot,
  * region 2 is empty, region 3 can only be read; interrupt 0 is a level one, 1 an edge one, 2 is
  * empty.
+ *
+ * A PCI device has only a configuration space, which is at byte 4096 of its file in dev/vfio, INTx,
+ * and four vectors each of MSI and MSI-X.
  */
 struct fake_vfio {
 	int api_version;
@@ -77,6 +80,8 @@ struct fake_vfio {
 	bool not_viable;
 	bool no_caps;			/* VFIO_IOMMU_GET_INFO without capabilities */
 	bool fixed_irq;			/* interrupt 0 cannot be masked */
+	uint32_t config_size;
+	uint32_t vectors;		/* how many of MSI or MSI-X can be had */
 	/* what has happened */
 	unsigned int groups;		/* how many are in the container */
 	int iommu_type;			/* the container's; 0: none */
@@ -84,6 +89,8 @@ struct fake_vfio {
 	uint64_t mapped_bytes;
 	unsigned int unmask_count, mask_count;
 	int irq_fd[2];			/* eventfds; -1: none */
+	uint32_t kind, enabled;		/* PCI: which interrupts are in use, and how many */
+	int32_t vector_fd[4];
 };
 
 extern struct fake_vfio fake;

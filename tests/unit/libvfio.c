@@ -25,6 +25,9 @@ void fake_reset(void)
 	fake.type1v2 = true;
 	fake.irq_fd[0] = -1;
 	fake.irq_fd[1] = -1;
+	fake.config_size = 4096;
+	fake.vectors = 4;
+	memset(fake.vector_fd, 0xff, sizeof(fake.vector_fd));
 }
 
 /* What comes after "dev/vfio/" in the path of fd; NULL for other files. */
@@ -200,6 +203,67 @@ static int set_irqs(const struct vfio_irq_set *set)
 	return 0;
 }
 
+static int pci_region_info(struct vfio_region_info *info)
+{
+	const bool config = info->index == VFIO_PCI_CONFIG_REGION_INDEX;
+
+	if (info->index >= VFIO_PCI_NUM_REGIONS)
+		return give(EINVAL);
+	info->size = config ? fake.config_size : 0;
+	info->offset = config ? 4096 : 0;
+	info->flags = config ? EVFIO_REGION_READ | EVFIO_REGION_WRITE : 0;
+	return 0;
+}
+
+static int pci_irq_info(struct vfio_irq_info *info)
+{
+	static const uint32_t counts[] = { 1, 4, 4, 1, 1 };
+
+	if (info->index >= VFIO_PCI_NUM_IRQS)
+		return give(EINVAL);
+	info->count = counts[info->index];
+	info->flags = VFIO_IRQ_INFO_EVENTFD;
+	if (info->index == VFIO_PCI_INTX_IRQ_INDEX)
+		info->flags |= VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED;
+	else if (info->index != VFIO_PCI_MSIX_IRQ_INDEX)
+		info->flags |= VFIO_IRQ_INFO_NORESIZE;
+	return 0;
+}
+
+/* One kind at a time; the first call decides how many vectors there are, but for MSI-X. */
+static int pci_set_irqs(const struct vfio_irq_set *set)
+{
+	const uint32_t end = set->start + set->count;
+	uint32_t i;
+
+	if (set->index > VFIO_PCI_MSIX_IRQ_INDEX || end > 4 || set->start >= 4)
+		return give(EINVAL);
+	if (set->flags == (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK))
+		return 0;
+	if (set->flags == (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER) && !set->count) {
+		memset(fake.vector_fd, 0xff, sizeof(fake.vector_fd));
+		fake.enabled = 0;
+		return 0;
+	}
+	if (set->flags != (VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER) ||
+	    set->argsz != sizeof(*set) + set->count * sizeof(int32_t))
+		return give(EINVAL);
+	if (fake.enabled && fake.kind != set->index)
+		return give(EINVAL);
+	if (end > fake.enabled) {
+		if (fake.enabled && set->index != VFIO_PCI_MSIX_IRQ_INDEX)
+			return give(EINVAL);
+		if (end > fake.vectors)
+			return (int)fake.vectors;
+		fake.enabled = end;
+	}
+	fake.kind = set->index;
+	for (i = 0; i < set->count; i++)
+		memcpy(&fake.vector_fd[set->start + i], set->data + i * sizeof(int32_t),
+		       sizeof(int32_t));
+	return 0;
+}
+
 static int container_ioctl(unsigned long request, void *arg)
 {
 	switch (request) {
@@ -264,6 +328,26 @@ static int group_ioctl(int group, unsigned long request, void *arg)
 	return give(ENOTTY);
 }
 
+static int pci_ioctl(unsigned long request, void *arg)
+{
+	struct vfio_device_info *info = arg;
+
+	switch (request) {
+	case VFIO_DEVICE_GET_INFO:
+		info->flags = VFIO_DEVICE_FLAGS_PCI;
+		info->num_regions = VFIO_PCI_NUM_REGIONS;
+		info->num_irqs = VFIO_PCI_NUM_IRQS;
+		return 0;
+	case VFIO_DEVICE_GET_REGION_INFO:
+		return pci_region_info(arg);
+	case VFIO_DEVICE_GET_IRQ_INFO:
+		return pci_irq_info(arg);
+	case VFIO_DEVICE_SET_IRQS:
+		return pci_set_irqs(arg);
+	}
+	return give(ENOTTY);
+}
+
 static int device_ioctl(unsigned long request, void *arg)
 {
 	struct vfio_device_info *info = arg;
@@ -297,6 +381,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 		return __real_ioctl(fd, request, arg);
 	if (!strcmp(name, "vfio"))
 		return container_ioctl(request, arg);
+	if (!strncmp(name, "device-0000:", 12))
+		return pci_ioctl(request, arg);
 	if (!strncmp(name, "device-", 7))
 		return device_ioctl(request, arg);
 	return group_ioctl(atoi(name), request, arg);
