@@ -31,7 +31,7 @@ int evfio_container_new(struct evfio_container **out)
 		/* The node may be there without its module: that open() gives ENODEV. */
 		if (err == -ENOENT || err == -ENODEV)
 			return fail(err, "VFIO is not loaded: run `modprobe -a vfio_iommu_type1 "
-				    "vfio-platform`");
+				    "vfio-platform`, or vfio-pci");
 		return fail(err, "cannot open %s: %s", path, strerror(-err));
 	}
 	version = ioctl(ct->fd, VFIO_GET_API_VERSION);

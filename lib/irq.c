@@ -73,7 +73,7 @@ int evfio_irq_index(const struct evfio_device *dev, const char *name)
 	return fail(-ENOENT, "%s has no interrupt \"%s\"", dev->sys->name, name);
 }
 
-/* VFIO_DEVICE_SET_IRQS without eventfds, for one interrupt or, with count 0, for its whole index. */
+/* VFIO_DEVICE_SET_IRQS without eventfds: for one interrupt or, with count 0, its whole index. */
 static int set_irqs(const struct evfio_irq *irq, uint32_t flags, uint32_t count)
 {
 	const struct vfio_irq_set set = {

@@ -110,5 +110,6 @@ int evfio_pci_command(struct evfio_device *dev, uint16_t bits, bool on)
 	err = evfio_pci_read(dev, PCI_COMMAND, 2, &command);
 	if (err)
 		return err;
-	return evfio_pci_write(dev, PCI_COMMAND, 2, on ? command | bits : command & ~(uint32_t)bits);
+	command = on ? command | bits : command & ~(uint32_t)bits;
+	return evfio_pci_write(dev, PCI_COMMAND, 2, command);
 }

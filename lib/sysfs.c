@@ -16,6 +16,9 @@
 
 #include "internal.h"
 
+/* PCI Code and ID Assignment, 1.6: bridges' base class. */
+#define PCI_BASE_CLASS_BRIDGE	0x06
+
 struct evfio_roots evfio_roots = { .sysfs = "/sys", .dev = "/dev", .proc = "/proc" };
 
 static const struct bus buses[] = {
@@ -228,6 +231,16 @@ static int is_coherent(const char *syspath)
 	}
 }
 
+/* The number that is in a file, 0 if there is none. */
+static unsigned int number(const char *syspath, const char *name)
+{
+	char text[32];
+
+	if (sysfs_read(syspath, name, text, sizeof(text)) < 0)
+		return 0;
+	return (unsigned int)strtoul(text, NULL, 0);
+}
+
 /* Describes the device at a canonical path. bus may be NULL for what its "subsystem" says. */
 static struct evfio_sysdev *describe(const char *syspath, const char *bus)
 {
@@ -257,6 +270,11 @@ static struct evfio_sysdev *describe(const char *syspath, const char *bus)
 	dev->of_path = of_path(syspath);
 	dev->coherent = is_coherent(syspath);
 	dev->has_iommu = dev->group >= 0 || expects_group(syspath);
+	if (!strcmp(dev->bus, "pci")) {
+		dev->pci_vendor = number(syspath, "vendor");
+		dev->pci_device = number(syspath, "device");
+		dev->pci_class = number(syspath, "class");
+	}
 	return dev;
 err:
 	evfio_sysdev_free(dev);
@@ -493,6 +511,18 @@ int evfio_group_members(int group, struct evfio_sysdev **out)
 	return 0;
 }
 
+/* Says which member of a group a host driver holds, and how it lets go of it. */
+static int held(int group, const struct evfio_sysdev *member)
+{
+	/* VFIO takes no bridges. */
+	if (member->pci_class >> 16 == PCI_BASE_CLASS_BRIDGE)
+		return fail(-EPERM, "group %d is not viable: %s is bound to %s: unbind it first "
+			    "(`echo %s >/sys/bus/pci/drivers/%s/unbind`)", group, member->name,
+			    member->driver, member->name, member->driver);
+	return fail(-EPERM, "group %d is not viable: %s is bound to %s: unbind it first "
+		    "(`evfio bind %s`)", group, member->name, member->driver, member->name);
+}
+
 int evfio_sysdev_check(const struct evfio_sysdev *dev)
 {
 	struct evfio_sysdev *members, *member;
@@ -518,10 +548,7 @@ int evfio_sysdev_check(const struct evfio_sysdev *dev)
 	for (member = members; member; member = member->next) {
 		if (!member->driver || driver_allows_vfio(member->driver))
 			continue;
-		err = fail(-EPERM,
-			   "group %d is not viable: %s is bound to %s: unbind it first "
-			   "(`evfio bind %s`)",
-			   dev->group, member->name, member->driver, member->name);
+		err = held(dev->group, member);
 		break;
 	}
 	evfio_sysdev_free(members);

@@ -22,7 +22,8 @@ static const char usage_text[] =
 	"  --help           print this\n"
 	"  --version        print the version\n"
 	"\n"
-	"DEVICE is a name (10000000.edu), a sysfs path, or a device-tree path (/edu@10000000).\n"
+	"DEVICE is a name (10000000.edu, 0000:00:01.0), a sysfs path, or a device-tree path\n"
+	"(/edu@10000000).\n"
 	"Exit status: 0 if all went well, 1 if something failed, 2 for a wrong command line.\n";
 
 int report(void)
@@ -52,7 +53,10 @@ static int for_each(char **names, int (*act)(const char *name), const char *done
 		}
 		if (dev->driver)
 			printf("%s: %s %s, group %d\n", dev->name, done, dev->driver, dev->group);
-		else
+		/* A host driver that still has a member of the group will keep us out. */
+		if (dev->driver && strstr(dev->driver, "vfio") && evfio_sysdev_check(dev))
+			printf("%s: %s\n", dev->name, evfio_error());
+		if (!dev->driver)
 			printf("%s: %s no driver\n", dev->name, done);
 		evfio_sysdev_free(dev);
 	}

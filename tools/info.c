@@ -143,6 +143,19 @@ static struct json_object *json_page_sizes(struct evfio_container *ct)
 	return array;
 }
 
+/* As lspci and the kernel's tables of identifiers have them. */
+static void add_pci(struct json_object *doc, const struct evfio_sysdev *dev)
+{
+	char text[24];
+
+	if (!dev->pci_vendor)
+		return;
+	snprintf(text, sizeof(text), "%04x:%04x", dev->pci_vendor, dev->pci_device);
+	json_object_object_add(doc, "pci_id", json_string(text));
+	snprintf(text, sizeof(text), "%06x", dev->pci_class);
+	json_object_object_add(doc, "pci_class", json_string(text));
+}
+
 /* What only an open device tells. */
 static void add_open(struct json_object *doc, const struct evfio_device *dev)
 {
@@ -211,7 +224,7 @@ static void print_list(struct json_object *doc, const char *key, const char *wha
 	for (i = 0; i < length; i++) {
 		struct json_object *entry = json_object_array_get_idx(array, i);
 		const char *name = text_of(entry, "name");
-		struct json_object *size;
+		struct json_object *size, *count;
 
 		printf("%-12s %s", what, text_of(entry, "index"));
 		if (strcmp(name, "-"))
@@ -219,6 +232,9 @@ static void print_list(struct json_object *doc, const char *key, const char *wha
 		putchar(':');
 		if (json_object_object_get_ex(entry, "size", &size))
 			print_size((uint64_t)json_object_get_int64(size));
+		if (json_object_object_get_ex(entry, "count", &count) &&
+		    json_object_get_int64(count) > 1)
+			printf(" %" PRId64 " vectors", json_object_get_int64(count));
 		print_flags(entry);
 	}
 }
@@ -260,6 +276,9 @@ static void print_text(struct json_object *doc)
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++)
 		printf("%-12s %s\n", rows[i][0], text_of(doc, rows[i][1]));
+	if (json_object_object_get_ex(doc, "pci_id", NULL))
+		printf("%-12s %s class %s\n", "pci", text_of(doc, "pci_id"),
+		       text_of(doc, "pci_class"));
 	array = array_of(doc, "members", &length);
 	for (i = 0; i < length; i++) {
 		struct json_object *member = json_object_array_get_idx(array, i);
@@ -292,6 +311,7 @@ int command_info(const char *name, bool json)
 	if (evfio_sysdev_check(sys) || evfio_open(sys->syspath, &dev))
 		reason = evfio_error();
 	doc = json_sysdev(sys, reason);
+	add_pci(doc, sys);
 	if (evfio_dt_string(sys->syspath, "compatible", 0, compatible, sizeof(compatible)) >= 0)
 		json_object_object_add(doc, "compatible", json_string(compatible));
 	json_object_object_add(doc, "members", json_members(sys));

@@ -25,26 +25,47 @@ static void widen(int *width, const char *text)
 		*width = len;
 }
 
+struct widths {
+	int name, bus, driver;
+};
+
+static void print_row(const struct widths *w, const char *name, const char *bus, const char *group,
+		      const char *driver, const char *text)
+{
+	printf("%-*s  %-*s  %-5s  %-*s  %s\n", w->name, name, w->bus, bus, group, w->driver,
+	       driver, text);
+}
+
+static void print_group(const struct widths *w, const struct evfio_sysdev *dev, int group)
+{
+	char number[16] = "-";
+
+	if (group >= 0)
+		snprintf(number, sizeof(number), "%d", group);
+	for (; dev; dev = dev->next) {
+		if (dev->group == group)
+			print_row(w, dev->name, dev->bus, number, dev->driver ? dev->driver : "-",
+				  state(dev));
+	}
+}
+
+/* By groups, since the members of one go to VFIO together; at the end those that have none yet. */
 static void print_table(const struct evfio_sysdev *list)
 {
+	struct widths w = { 6, 3, 6 };
 	const struct evfio_sysdev *dev;
-	int name = 6, bus = 3, driver = 6;
+	int group, last = -1;
 
 	for (dev = list; dev; dev = dev->next) {
-		widen(&name, dev->name);
-		widen(&bus, dev->bus);
-		widen(&driver, dev->driver ? dev->driver : "-");
+		widen(&w.name, dev->name);
+		widen(&w.bus, dev->bus);
+		widen(&w.driver, dev->driver ? dev->driver : "-");
+		last = dev->group > last ? dev->group : last;
 	}
-	printf("%-*s  %-*s  %-5s  %-*s  %s\n", name, "DEVICE", bus, "BUS", "GROUP", driver,
-	       "DRIVER", "STATE");
-	for (dev = list; dev; dev = dev->next) {
-		char group[16] = "-";
-
-		if (dev->group >= 0)
-			snprintf(group, sizeof(group), "%d", dev->group);
-		printf("%-*s  %-*s  %-5s  %-*s  %s\n", name, dev->name, bus, dev->bus, group,
-		       driver, dev->driver ? dev->driver : "-", state(dev));
-	}
+	print_row(&w, "DEVICE", "BUS", "GROUP", "DRIVER", "STATE");
+	for (group = 0; group <= last; group++)
+		print_group(&w, list, group);
+	print_group(&w, list, -1);
 }
 
 int command_list(bool json)

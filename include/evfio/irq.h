@@ -32,7 +32,8 @@ struct evfio_irq;
  * struct evfio_irq_info - what an interrupt index is
  * @index: the index
  * @flags: EVFIO_IRQ_*; a level interrupt has EVFIO_IRQ_AUTOMASKED
- * @count: how many interrupts (MSI and MSI-X: vectors) it has; 0 for an index that the device does not implement
+ * @count: how many interrupts (MSI and MSI-X: vectors) it has; 0 for an index that the device does
+ *	not implement
  * @name: from "interrupt-names" in the device's node, or the PCI name (intx ... req); "" if none
  */
 struct evfio_irq_info {
@@ -82,13 +83,13 @@ int evfio_irq_open(struct evfio_device *dev, uint32_t index, struct evfio_irq **
  * @count: how many, at least 1
  * @out: where they go, @count of them; the caller owns each, until evfio_irq_close()
  *
- * The first call for an index enables vectors up to the last one named in it. How many that are
- * can be changed later only if the index has not EVFIO_IRQ_NORESIZE: so all vectors of MSI are to be
- * opened by one call, those of MSI-X may follow by and by. Single vectors may be closed and opened
+ * The first call for an index enables vectors up to the last one named in it. More can be had later
+ * only if the index has not EVFIO_IRQ_NORESIZE: all vectors of MSI are to be opened by one call,
+ * those of MSI-X may follow by and by on newer kernels. Single vectors may be closed and opened
  * again; when the last is closed, the index is switched off and the device uses it no more.
  *
- * Return: as evfio_irq_open(), all or none; -EINVAL also for vectors that the index does not have or
- * can no longer get; -ENOSPC when the kernel has fewer vectors to give; -EBUSY also when the PCI
+ * Return: as evfio_irq_open(), all or none; -EINVAL also for vectors that the index does not have
+ * or can no longer get; -ENOSPC when the kernel has fewer vectors to give; -EBUSY also when the PCI
  * device uses interrupts of another kind.
  */
 int evfio_irq_open_vectors(struct evfio_device *dev, uint32_t index, uint32_t first,

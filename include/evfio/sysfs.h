@@ -24,6 +24,9 @@ extern "C" {
  *	get one
  * @coherent: 1 if its DMA sees the CPU's caches, 0 if not, -1 if nobody tells ("dma-coherent" in
  *	its node or in one above)
+ * @pci_vendor: vendor of a PCI device, 0x8086; 0 on other buses, and so are the next two
+ * @pci_device: device, as the vendor numbers it
+ * @pci_class: class, subclass and programming interface, 0x010802
  */
 struct evfio_sysdev {
 	struct evfio_sysdev *next;
@@ -36,6 +39,9 @@ struct evfio_sysdev {
 	int group;
 	int has_iommu;
 	int coherent;
+	unsigned int pci_vendor;
+	unsigned int pci_device;
+	unsigned int pci_class;
 };
 
 /**

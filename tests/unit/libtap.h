@@ -37,7 +37,7 @@ int done(void);
  *	10400000.edu	no group yet, "iommus" in its node, below a dma-coherent bus
  *	9010000.pl031	AMBA, group 7, vfio-amba
  *	0000:00:01.0	PCI, group 8, together with 0000:00:01.1
- *	0000:00:01.1	PCI, group 8, nvme
+ *	0000:00:01.1	PCI, group 8, nvme; 1b36:0010, class 010802
  *	0000:00:02.0	PCI, no group yet, "iommu-map" in its bridge's node
  *
  * and 9000000.uart, which has no IOMMU.

@@ -188,6 +188,9 @@ void tree_new(void)
 
 	device("pci", "0000:00:02.0", "platform/40000000.pcie/pci0000:00", NULL, -1, NULL);
 
+	tree_text("sys/devices/platform/40000000.pcie/pci0000:00/0000:00:01.1/vendor", "0x1b36\n");
+	tree_text("sys/devices/platform/40000000.pcie/pci0000:00/0000:00:01.1/device", "0x0010\n");
+	tree_text("sys/devices/platform/40000000.pcie/pci0000:00/0000:00:01.1/class", "0x010802\n");
 	tree_text("sys/bus/platform/drivers_probe", "");
 	tree_text("sys/class/vfio/3/members", "/sys/devices/platform/10000000.edu\n");
 	tree_text("sys/class/vfio/5/members",

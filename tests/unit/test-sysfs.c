@@ -66,6 +66,7 @@ static void find(void)
 	is_str(dev->vfio_driver, "vfio-platform", "VFIO's driver");
 	is(dev->has_iommu, 1, "has an IOMMU");
 	is(dev->coherent, 1, "coherent by its own node");
+	is(dev->pci_vendor, 0, "no PCI vendor");
 	evfio_sysdev_free(dev);
 	is(evfio_sysdev_find("10400000.edu", &dev), 0, "one without driver and group");
 	ok(!dev->driver && dev->group < 0 && dev->has_iommu, "which will get a group");
@@ -78,6 +79,9 @@ static void find(void)
 	ok(!dev->of_path, "has no device-tree path");
 	is(dev->coherent, 1, "coherent as its bridge");
 	is_str(dev->vfio_driver, "vfio-pci", "VFIO's driver on PCI");
+	is(dev->pci_vendor, 0x1b36, "its vendor");
+	is(dev->pci_device, 0x10, "what the vendor calls it");
+	is(dev->pci_class, 0x010802, "its class");
 	evfio_sysdev_free(dev);
 }
 

@@ -65,6 +65,8 @@ int main(void)
 	prints("list", 0, "vfio-platform");
 	prints("list", 0, "group 5 is not viable: 10300000.edu is bound to syscon");
 	prints("list", 0, "used by the host");
+	ok(strstr(output, "nvme           used by the host\n10400000.edu"),
+	   "what has no group comes last");
 	prints("list", 0, "no driver");
 	prints("--sysfs /no/such/tree list", 1, "No such file or directory");
 	json("list --json", "len(d) == 9");
@@ -78,6 +80,10 @@ int main(void)
 
 	prints("info 10200000.edu", 0, "10300000.edu (syscon)");
 	prints("info /edu@10000000", 0, "qemu,edu");
+	prints("info 0000:00:01.1", 0, "pci          1b36:0010 class 010802\n");
+	json("info --json 0000:00:01.1", "d[\"pci_id\"] == \"1b36:0010\" and "
+	     "d[\"pci_class\"] == \"010802\"");
+	json("info --json 10000000.edu", "\"pci_id\" not in d");
 	prints("info 20000000.edu", 1, "no device 20000000.edu");
 	json("info --json 10200000.edu", "[m[\"driver\"] for m in d[\"members\"]] == "
 	     "[\"vfio-platform\", \"syscon\"]");
