@@ -5,8 +5,8 @@
  *	edu [DEVICE [INTERRUPT]]
  *
  * DEVICE is as for `evfio info`, 10000000.edu by default; on PCI, INTERRUPT is intx or msi, which
- * is the default. The device must be bound to VFIO: `evfio bind 10000000.edu`. It makes no
- * difference to the driver whether it is a platform device or a PCI device. Registers are those of QEMU's
+ * is the default. The device must be bound to VFIO: `evfio bind 10000000.edu`. Whether it is a
+ * platform device or a PCI device makes no difference to the driver. Registers are those of QEMU's
  * docs/specs/edu.rst. Each step prints what was seen; the exit status is 0 if all was as it should
  * be.
  */

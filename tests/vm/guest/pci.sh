@@ -1,0 +1,133 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The evfio command and the examples on PCI functions, as a user has them. Prints TAP.
+#
+# vm: board=pci bind=no timeout=120
+#
+# shellcheck disable=SC2317 # the functions are commands for check()
+
+edu=0000:00:01.0
+nvme=0000:00:02.0
+bridge=0000:00:05.0
+bridged=0000:02:01.0
+twin0=0000:00:06.0
+twin1=0000:00:06.1
+blocks=2048		# of the disk, 512 bytes each
+count=0
+bad=0
+
+# check TEXT COMMAND...: the command succeeds
+check() {
+	text=$1
+	shift
+	count=$((count + 1))
+	if "$@" >/tmp/out 2>&1; then
+		echo "ok $count - $text"
+	else
+		echo "not ok $count - $text"
+		sed 's/^/# /' /tmp/out
+		bad=1
+	fi
+}
+
+# has TEXT NAME COMMAND...: it also prints the text
+has() {
+	expected=$1
+	name=$2
+	shift 2
+	check "$name" says 0 "$@"
+}
+
+# refuses TEXT NAME COMMAND...: it fails, and prints the text
+refuses() {
+	expected=$1
+	name=$2
+	shift 2
+	check "$name" says 1 "$@"
+}
+
+says() { # STATUS COMMAND...
+	want=$1
+	shift
+	"$@" >/tmp/said 2>&1
+	status=$?
+	cat /tmp/said
+	[ "$status" = "$want" ] && grep -qF -- "$expected" /tmp/said
+}
+
+# The disk holds words that are their own offsets: do these blocks?
+reads() { # BLOCK COUNT [OPTION]
+	# shellcheck disable=SC2086
+	nvme $3 $nvme read "$1" "$2" >/tmp/blocks && od -An -v -td8 /tmp/blocks |
+		awk -v at=$(($1 * 512)) -v left=$(($2 * 64)) '
+		{ for (i = 1; i <= NF; i++, at += 8, left--) if ($i != at) { print $i, at; exit } }
+		END { exit left != 0 }'
+}
+
+# All of the disk, as board.py's words() makes it.
+reads_all() { # [OPTION]
+	# shellcheck disable=SC2086
+	nvme $1 $nvme read 0 $blocks >/tmp/disk && md5sum /tmp/disk | grep bdc8bf36dace44ddc6eab9c621918513
+}
+
+has "$edu" 'list shows functions without a driver' evfio list
+has 'pci          1234:11e8 class 00ff00' 'info: what it is' evfio info $edu
+has "run \`evfio bind $edu\`" 'info: what to do' evfio info $edu
+refuses "run \`evfio bind $edu\`" 'the example says so as well' edu $edu
+has 'bound to vfio-pci, group' 'bind' evfio bind $edu $nvme
+has 'bound to vfio-pci, group' 'bind it again' evfio bind $edu
+for text in 'region       0 "bar0": 1 MiB read write mmap' 'region       7 "config": 256 bytes' \
+	'interrupt    0 "intx": eventfd maskable automasked' 'interrupt    1 "msi": eventfd' \
+	'interrupt    4 "req": eventfd' 'coherent     yes' 'state        ready'; do
+	has "$text" "info: $text" evfio info $edu
+done
+has '"msix": 65 vectors eventfd' 'info: several vectors' evfio info $nvme
+has '"pci_class": "010802"' 'info --json' evfio info --json $nvme
+
+for kind in msi intx; do
+	has "\"$kind\": " "the example runs with $kind" edu $edu $kind
+	for text in '10! = 3628800' 'all 4080 bytes are equal' 'memory untouched' \
+		'pinned for DMA: 0 kB'; do
+		check "$kind: $text" grep -qF "$text" /tmp/said
+	done
+done
+has '1 "msi": edge' 'it takes MSI by itself' edu $edu
+refuses 'is empty' 'MSI-X, which the device has not' edu $edu msix
+
+driver=$(basename "$(readlink /sys/bus/pci/devices/$bridge/driver)")
+has "is not viable: $bridge is bound to $driver" 'bind says what is still in the way' \
+	evfio bind $bridged
+has "/sys/bus/pci/drivers/$driver/unbind" 'list says what to do about it' evfio list
+refuses "$bridge is bound to $driver" 'the example says so, too' edu $bridged
+echo $bridge >/sys/bus/pci/drivers/"$driver"/unbind
+has 'all 4080 bytes are equal' 'behind the bridge, without its driver' edu $bridged
+has 'bound to vfio-pci, group' 'bind one of two functions of a slot' evfio bind $twin0
+has 'all 4080 bytes are equal' 'its mate without a driver is not in the way' edu $twin0
+has 'bound to vfio-pci, group' 'bind the mate' evfio bind $twin1
+has "member       $twin1 (vfio-pci)" 'info shows it' evfio info $twin0
+has 'all 4080 bytes are equal' 'which runs as well' edu $twin1
+
+has 'serial     disk' 'nvme: identify' nvme $nvme
+has "1: $blocks blocks of 512 bytes" 'its size, polled' nvme --poll $nvme
+check 'read the whole disk' reads_all
+check 'polled' reads_all --poll
+check 'read one block' reads 77 1
+check 'read two pages' reads 1 16
+check 'three' reads 1 24
+check 'read the last block' reads $((blocks - 1)) 1 --poll
+refuses "the disk ends at block $blocks" 'not beyond' nvme $nvme read $((blocks - 1)) 2
+dd if=/bin/edu of=/tmp/new bs=512 count=300 2>/dev/null
+check 'write 300 blocks' sh -c "nvme $nvme write 1000 </tmp/new"
+dd if=/tmp/new of=/tmp/disk bs=512 seek=1000 conv=notrunc 2>/dev/null
+nvme $nvme read 0 $blocks >/tmp/blocks
+check 'they are on the disk, and all others as they were' cmp /tmp/disk /tmp/blocks
+echo short >/tmp/short
+refuses 'no whole blocks' 'half a block is not written' sh -c "nvme $nvme write 0 </tmp/short"
+refuses 'is empty' 'a device without MSI-X is none for this driver' nvme $edu
+
+has 'given back to no driver' 'unbind' evfio unbind $edu $nvme
+refuses 'not bound to VFIO' 'once' evfio unbind $edu
+refuses 'refused' 'a bridge is not for user space' evfio bind $bridge
+echo "1..$count"
+exit $bad
