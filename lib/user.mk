@@ -37,6 +37,7 @@ USER_LIB_OBJS := $(USER_LIB_SRCS:%.c=$(UOUT)/obj/%.o)
 USER_EXAMPLES := $(patsubst examples/%.c,$(UOUT)/bin/%,$(sort $(wildcard examples/*.c)))
 USER_TOOL_OBJS := $(patsubst %.c,$(UOUT)/obj/%.o,$(sort $(wildcard tools/*.c)))
 USER_UNITS := $(patsubst tests/unit/%.c,$(UOUT)/unit/%,$(sort $(wildcard tests/unit/test-*.c)))
+USER_BOARD := $(patsubst tests/unit/%.c,$(UOUT)/bin/%,$(sort $(wildcard tests/unit/board-*.c)))
 USER_UNIT_LIBS := $(patsubst %.c,$(UOUT)/obj/%.o,$(sort $(wildcard tests/unit/lib*.c)))
 
 USER_A := $(UOUT)/lib/libevfio.a
@@ -55,9 +56,9 @@ endif
 .SECONDARY:
 
 user: $(USER_A) $(UOUT)/lib/libevfio.so $(UOUT)/bin/evfio $(USER_EXAMPLES)
-# What is linked statically is for the board, and so is the library's test there.
+# What is linked statically is for the board, and so are the library's tests there.
 ifeq ($(STATIC),1)
-user: $(UOUT)/bin/board-libevfio
+user: $(USER_BOARD)
 endif
 
 # Objects are position-independent, so that the archive and the shared library share them. The rules
@@ -97,7 +98,7 @@ $(USER_EXAMPLES): $(UOUT)/bin/%: $(UOUT)/obj/examples/%.o $(USER_A)
 	$(USER_SAY) LD $@
 	$(USER_Q)$(CC) -pthread $(CFLAGS) $(USER_LDFLAGS) -o $@ $(filter %.o %.a,$^)
 
-$(UOUT)/bin/board-libevfio: $(UOUT)/obj/tests/unit/board.o $(UOUT)/obj/tests/unit/libtap.o $(USER_A)
+$(USER_BOARD): $(UOUT)/bin/%: $(UOUT)/obj/tests/unit/%.o $(UOUT)/obj/tests/unit/libtap.o $(USER_A)
 	@mkdir -p $(@D)
 	$(USER_SAY) LD $@
 	$(USER_Q)$(CC) -pthread $(CFLAGS) $(USER_LDFLAGS) -o $@ $^
@@ -113,7 +114,7 @@ $(UOUT)/bin/evfio $(USER_EXAMPLES): $(UOUT)/static
 -include $(USER_LIB_OBJS:.o=.d) $(USER_TOOL_OBJS:.o=.d)
 -include $(USER_EXAMPLES:$(UOUT)/bin/%=$(UOUT)/obj/examples/%.d)
 -include $(USER_UNITS:$(UOUT)/unit/%=$(UOUT)/obj/tests/unit/%.d) $(USER_UNIT_LIBS:.o=.d)
--include $(UOUT)/obj/tests/unit/board.d
+-include $(USER_BOARD:$(UOUT)/bin/%=$(UOUT)/obj/tests/unit/%.d)
 
 # Unit tests: C programs that print TAP, run by tests/unit/run under valgrind, and the checks of
 # headers, symbols and the command that need more than C.

@@ -151,7 +151,8 @@ int evfio_device_set_dma(struct evfio_device *dev, bool on);
  * unbinds the device; after a grace time everything about it fails with -ENODEV and its registers
  * raise SIGBUS. A driver that sees the notice stops the device and closes it.
  *
- * Return: true once the notice was given; always false on the kernel's own VFIO.
+ * Return: true once the notice was given; always false on the kernel's own VFIO, where PCI devices
+ * alone have a notice, the interrupt "req".
  */
 bool evfio_device_removed(const struct evfio_device *dev);
 

@@ -1,0 +1,7 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# libevfio on PCI functions: tests/unit/board-libpci.c has the points.
+# vm: board=pci timeout=120
+
+exec board-libpci
