@@ -18,8 +18,9 @@ extern "C" {
  * @of_path: path of its device-tree node, "/edu@10000000"; NULL if it has none
  * @driver: the driver it is bound to; NULL if none
  * @vfio_driver: the driver of its bus that VFIO wants, "vfio-platform"
- * @group: number of its IOMMU group; -1 if it has none. Up to Linux 6.1 a device-tree device gets
- *	one only when a driver is first bound to it
+ * @group: number of its IOMMU group; -1 if it has none. Up to Linux 6.1 a device-tree device, and
+ *	up to 6.12 a PCI device below a host bridge of the device tree, gets one only when a driver
+ *	is first bound to it
  * @has_iommu: non-zero if it has a group or, by "iommus" or "iommu-map" in the device tree, will
  *	get one
  * @coherent: 1 if its DMA sees the CPU's caches, 0 if not, -1 if nobody tells ("dma-coherent" in

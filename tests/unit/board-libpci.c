@@ -97,9 +97,9 @@ static void memory_decoding(void)
 	evfio_close(dev);
 }
 
-/* edu copies a buffer to itself and back; true if it has arrived. */
-static bool copies(const struct evfio_region *regs, struct evfio_irq *irq, const struct evfio_dma *a,
-		   const struct evfio_dma *b)
+/* edu copies one buffer to itself, and from there to the other; true if all has arrived. */
+static bool copies(const struct evfio_region *regs, struct evfio_irq *irq,
+		   const struct evfio_dma *a, const struct evfio_dma *b)
 {
 	const struct evfio_dma *at[] = { a, b };
 	int i;

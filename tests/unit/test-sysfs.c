@@ -142,6 +142,8 @@ static void check(void)
 	check_one("10200000.edu", -EPERM,
 		  "group 5 is not viable: 10300000.edu is bound to syscon: unbind it first");
 	check_one("0000:00:01.0", -EPERM, "group 8 is not viable: 0000:00:01.1 is bound to nvme");
+	tree_text("sys/devices/platform/40000000.pcie/pci0000:00/0000:00:01.1/class", "0x060400\n");
+	check_one("0000:00:01.0", -EPERM, "`echo 0000:00:01.1 >/sys/bus/pci/drivers/nvme/unbind`");
 	check_one("10400000.edu", -ENODEV, "not bound to vfio-platform");
 	check_one("9000000.uart", -ENODEV, "its device-tree node has no \"iommus\"");
 

@@ -80,7 +80,7 @@ int main(void)
 
 	prints("info 10200000.edu", 0, "10300000.edu (syscon)");
 	prints("info /edu@10000000", 0, "qemu,edu");
-	prints("info 0000:00:01.1", 0, "pci          1b36:0010 class 010802\n");
+	prints("info 0000:00:01.1", 0, "pci          1b36:0010 class 010802");
 	json("info --json 0000:00:01.1", "d[\"pci_id\"] == \"1b36:0010\" and "
 	     "d[\"pci_class\"] == \"010802\"");
 	json("info --json 10000000.edu", "\"pci_id\" not in d");
