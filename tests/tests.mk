@@ -49,7 +49,7 @@ tests: $(abi-programs)
 
 check:
 	$(call guest-build,$(KERNELS))
-	@tests/vm/fetch checkpatch 6.1
+	@tests/vm/fetch checkpatch clients 6.1
 	@$(MAKE) -s --no-print-directory tests
 	@KERNELS="$(KERNELS)" LINT_KERNELS="$(LINT_KERNELS)" T="$(T)" PYTHONDONTWRITEBYTECODE=1 \
 		/usr/bin/python3 -m pytest -p no:cacheprovider -v --no-header -rN \
@@ -57,7 +57,7 @@ check:
 
 check-oracle:
 	@tests/vm/setup
-	@tests/vm/fetch guest $(KERNELS)
+	@tests/vm/fetch guest clients $(KERNELS)
 	@$(MAKE) -s --no-print-directory tests
 	@ORACLE=1 KERNELS="$(KERNELS)" T="$(T)" PYTHONDONTWRITEBYTECODE=1 \
 		/usr/bin/python3 -m pytest -p no:cacheprovider -v --no-header -rN tests/vm/test_guest.py

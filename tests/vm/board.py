@@ -102,6 +102,10 @@ ROM = 1 << 15
 
 BOARDS = ["platform", "pci"]
 
+# A root directory with programs of Debian's, which guests see read-only at /clients, and for that:
+CLIENTS = CACHE / "clients"
+CLIENT_MODULES = ["virtio_mmio", "9pnet_virtio", "9p"]
+
 MODULES = ["vfio", "vfio_iommu_type1", "vfio-platform"]
 PCI_MODULE = "vfio-pci"     # where the configuration has it
 
@@ -304,12 +308,14 @@ def initramfs(name, command, programs, modules, parameters, timeout, mode, layou
             writes.append(f"{config + bar + 4:#x} 32 {address >> 32:#x}\n")
         writes.append(f"{config + PCI_COMMAND:#x} 16 {PCI_COMMAND_MEMORY_MASTER:#x}\n")
     contents["vm/devmem"] = ("".join(writes).encode(), 0o644)
+    if "clients" in mode:
+        contents["vm/clients"] = (b"", 0o644)
     if layout == "pci" and "unbound" not in mode:
         contents["vm/bind"] = ("".join(f"{f} vfio-pci\n" for f in PCI_FUNCTIONS).encode() +
                                f"{PCI_BRIDGE} none\n".encode(), 0o644)
 
     directories = {str(d) for file in contents for d in Path(file).parents if str(d) != "."}
-    directories |= {"proc", "sys", "dev", "tmp"}
+    directories |= {"proc", "sys", "dev", "tmp", "run"}
     return cpio([(d, 0o040755, b"") for d in sorted(directories)] +
                 [(file, 0o100000 | mode, data) for file, (data, mode) in contents.items()])
 
@@ -338,7 +344,7 @@ def qemu(name, dtb, initrd, smp, memory, append, extra, layout="platform"):
 
 
 def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, memory="512M", append="",
-        timeout=60, extra=(), mode=(), overlay="", echo=False, layout="platform"):
+        timeout=60, extra=(), mode=(), overlay="", echo=False, layout="platform", stock=()):
     """Boot kernel NAME, run the shell COMMAND in the guest, and return a Result.
 
     programs: host files to put into /bin (evfio and the examples are always there when built)
@@ -347,10 +353,12 @@ def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, me
     append: more kernel command line;  extra: more QEMU arguments
     timeout: seconds that the command may take
     mode: "shell" gives an interactive guest on this terminal instead, "symbols" prints what gdb needs,
-        "unloaded" leaves the modules in /lib/modules, "unbound" PCI functions without a driver
+        "unloaded" leaves the modules in /lib/modules, "unbound" PCI functions without a driver, "clients"
+        has Debian's programs in /clients
     overlay: of the device tree, one more, by its name
     echo: pass the guest's output on to stdout as it comes
     layout: one of BOARDS
+    stock: names of the kernel's modules to load first
     """
     result = Result(name)
     started = time.monotonic()
@@ -367,7 +375,12 @@ def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, me
     (BUILD / "vm").mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=BUILD / "vm", suffix=".cpio") as initrd:
         loaded = (needed_modules(name, layout) if modules == "evfio" else
-                  kernel_modules(name) if modules == "kernel" else ())
+                  kernel_modules(name) if modules == "kernel" else [])
+        first = [*stock, *(CLIENT_MODULES if "clients" in mode else ())]
+        loaded = in_loading_order(first, stock_modules(name)) + loaded
+        if "clients" in mode:
+            extra = [*extra, "-fsdev", f"local,id=clients,path={CLIENTS},security_model=none,readonly=on",
+                     "-device", "virtio-9p-device,fsdev=clients,mount_tag=clients"]
         initrd.write(initramfs(name, command, files, loaded, parameters, timeout, mode, layout))
         initrd.flush()
         tree = device_tree(CPUS.get(name, CPU), smp, overlay) if layout == "platform" else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every program of tests/abi, and every script of tests/vm/guest, in a guest of its own on each kernel.
+"""Every program of tests/abi, every script of tests/vm/guest and tests/clients, in a guest of its own on each kernel.
 
 A line in a comment of the source says how its guest is to be; several give several runs:
 
@@ -25,7 +25,7 @@ ONLY = os.environ.get("T", "").split()
 ORACLE = bool(os.environ.get("ORACLE"))
 OPTION_LINE = re.compile(r"^\s*(?:/\*|\*|#)\s*vm:\s*(.*?)\s*(?:\*/)?\s*$", re.MULTILINE)
 OPTIONS = {"smp", "memory", "timeout", "cmdline", "params", "args", "kernels", "overlay", "load", "board",
-           "bind"}
+           "bind", "stock"}
 
 
 def sources():
@@ -33,6 +33,8 @@ def sources():
         if not source.name.startswith("lib"):
             yield source, board.TESTS / source.stem, source.stem
     for source in sorted((board.ROOT / "tests" / "vm" / "guest").glob("*.sh")):
+        yield source, source, f"sh /bin/{source.name}"
+    for source in sorted((board.ROOT / "tests" / "clients").glob("*.sh")):
         yield source, source, f"sh /bin/{source.name}"
 
 
@@ -45,17 +47,21 @@ def option_lines(source):
         yield options
 
 
-def job(kernel, program, command, options, name):
+def job(kernel, source, program, command, options, name):
     """A job for conftest: boot, run, count."""
+    suite = {"abi": "abi", "guest": "tools", "clients": "clients"}[source.parent.name]
+
     def do():
         result = board.run(
-            kernel, f"{command} {options.get('args', '')}{' --kernel' * ORACLE}", [program],
+            kernel, f"{command} {options.get('args', '')}{' --kernel' * (ORACLE and suite == 'abi')}", [program],
             modules="kernel" if ORACLE else "evfio",
             parameters=options.get("params", "").split(), append=options.get("cmdline", ""),
             layout=options.get("board", "platform"),
+            stock=options.get("stock", "").split(),
             smp=int(options.get("smp", 2)), memory=options.get("memory", "512M"),
             timeout=int(options.get("timeout", 60)), overlay=options.get("overlay", ""),
-            mode=[*["unbound"] * (options.get("bind") == "no"), *["unloaded"] * (options.get("load") == "no")])
+            mode=["unbound"] * (options.get("bind") == "no") + ["unloaded"] * (options.get("load") == "no") +
+            ["clients"] * (suite == "clients"))
         if result.data:
             board.GCOV.mkdir(parents=True, exist_ok=True)
             (board.GCOV / f"{name}.tar.gz").write_bytes(result.data)
@@ -66,7 +72,7 @@ def job(kernel, program, command, options, name):
         else:
             tally = tap.parse(result.output, result.status)
         return tally, f"--- output\n{result.output}\n--- kernel log\n{result.tail}"
-    do.suite = kernel, "abi" if program.parent == board.TESTS else "tools"
+    do.suite = kernel, suite
     return do
 
 
@@ -77,13 +83,13 @@ def runs():
         if ONLY and source.stem not in ONLY:
             continue
         for number, options in enumerate(option_lines(source), 1):
-            if ORACLE and (options.get("board") != "pci" or source.suffix == ".sh"):
+            if ORACLE and options.get("board") != "pci":
                 continue
             for kernel in KERNELS:
                 if kernel not in options.get("kernels", kernel).split():
                     continue
                 name = f"{kernel}-{source.stem}" + (f"-{number}" if number > 1 else "")
-                yield pytest.param(job(kernel, program, command, options, name), id=name)
+                yield pytest.param(job(kernel, source, program, command, options, name), id=name)
 
 
 @pytest.mark.parametrize("job", runs())

@@ -1,0 +1,74 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# DPDK's testpmd on the two ends of a cable: every packet that one sends comes in at the other, is sent
+# back, and so on; what it counted is looked at when it has been told to stop.
+#
+# vm: board=pci memory=1G timeout=120
+
+count=0
+bad=0
+
+# check TEXT COMMAND...: a point that is good if the command succeeds
+check() {
+	text=$1
+	shift
+	count=$((count + 1))
+	if "$@"; then
+		echo "ok $count - $text"
+	else
+		echo "not ok $count - $text"
+		sed 's/^/# /' /tmp/out
+		bad=1
+	fi
+}
+
+# total COLUMN: of both ports, from what testpmd says at its end
+total() {
+	sed -n '/Accumulated forward statistics/,$s/.*'"$1"': *\([0-9]*\).*/\1/p' /tmp/out
+}
+
+# testpmd PACKETS OPTION...: let it forward until so many have come in
+testpmd() {
+	enough=$1
+	shift
+	mkfifo /tmp/in
+	chroot /clients dpdk-testpmd -l 0,1 -n 1 --no-telemetry -a 0000:00:03.0 -a 0000:01:00.0 \
+		-- -i --nb-cores=1 --total-num-mbufs=4096 "$@" </tmp/in >/tmp/out 2>&1 &
+	exec 3>/tmp/in
+	echo "start tx_first" >&3
+	while kill -0 $! 2>/dev/null && [ "$(received)" -lt "$enough" ]; do
+		sleep 1
+		echo "show port stats 0" >&3
+	done
+	printf 'stop\nquit\n' >&3
+	wait $!
+	status=$?
+	exec 3>&-
+	rm /tmp/in
+	echo "# $*: $(total RX-packets) packets received, $(total TX-packets) sent"
+}
+
+# The newest count of port 0.
+received() {
+	sed -n 's/.*RX-packets: *\([0-9]*\) .*/\1/p' /tmp/out | tail -n 1 | grep . || echo 0
+}
+
+cd / || exit
+echo 64 >/proc/sys/vm/nr_hugepages
+
+testpmd 10000 --forward-mode=io
+check "testpmd ends as it is told to" [ "$status" = 0 ]
+check "it has driven both network controllers" \
+	[ "$(grep -c '^Port [01] is closed' /tmp/out)" = 2 ]
+check "by way of VFIO" grep -q "VFIO support initialized" /tmp/out
+check "10000 packets have come in at one" [ "$(total RX-packets)" -ge 20000 ]
+check "and as many have been sent" \
+	[ $(($(total TX-packets) - $(total RX-packets))) -le 64 ]
+check "none was dropped" [ "$(total RX-dropped)$(total TX-dropped)" = 00 ]
+
+testpmd 1000 --forward-mode=macswap --rxq=1 --txq=1
+check "a second run has both controllers again" [ "$(total RX-packets)" -ge 2000 ]
+echo "1..$count"
+exit $bad
