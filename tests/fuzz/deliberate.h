@@ -122,14 +122,14 @@ static uint64_t room(void)
 /* The reset line of 10100000.edu. The kernel's module has no reset for it. */
 static bool is_reset(const struct op *op, struct answer *a, bool kernel)
 {
-	return a->edu == 1 && a->ret == (kernel ? -EINVAL : 0);
+	return !pci && a->edu == 1 && a->ret == (kernel ? -EINVAL : 0);
 }
 
 static bool is_reset_flag(const struct op *op, struct answer *a, bool kernel)
 {
 	const uint32_t flags = VFIO_DEVICE_FLAGS_PLATFORM | (kernel ? 0 : VFIO_DEVICE_FLAGS_RESET);
 
-	if (a->edu != 1 || a->ret || a->words < 2 || a->word[1] != flags)
+	if (pci || a->edu != 1 || a->ret || a->words < 2 || a->word[1] != flags)
 		return false;
 	a->word[1] = 0;
 	return true;
@@ -152,14 +152,20 @@ static bool is_bad_eventfd(const struct op *op, struct answer *a, bool kernel)
 {
 	const uint32_t trigger = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
 
-	return a->edu >= 0 && op->v[0] == trigger && !op->v[1] && !op->v[2] && op->v[3] == 1 &&
-	       op->argsz >= IRQ_HEAD + 4 && is_readable(op) && fds[op->v[4]] >= 0 &&
+	/* Of PCI's, those that can be more than one. */
+	if (pci ? op->v[1] != VFIO_PCI_MSI_IRQ_INDEX && op->v[1] != VFIO_PCI_MSIX_IRQ_INDEX :
+	    op->v[1] || op->v[2] || op->v[3] != 1)
+		return false;
+	return a->edu >= 0 && op->v[0] == trigger && op->v[3] && op->v[3] <= 8 &&
+	       op->argsz >= IRQ_HEAD + 4 * op->v[3] && is_readable(op) && fds[op->v[4]] >= 0 &&
 	       a->ret == (op->v[4] == BAD_FD ? -EBADF : -EINVAL);
 }
 
 static void drop_trigger(const struct op *op)
 {
-	irq_trigger(fds[op->fd], 0, -1);
+	static const int32_t none = -1;
+
+	irq_vectors(fds[op->fd], (uint32_t)op->v[1], (uint32_t)op->v[2], 1, &none);
 }
 
 static bool is_check_nesting(const struct op *op, struct answer *a, bool kernel)
@@ -273,6 +279,37 @@ static bool is_accounted(const struct op *op, struct answer *a, bool kernel)
 	       good_pages(op->v[1], op->v[3] & VFIO_DMA_MAP_FLAG_WRITE) <= limit;
 }
 
+/* The kernel has no eventfd that masks INTx; this one is none. */
+static bool is_mask_eventfd(const struct op *op, struct answer *a, bool kernel)
+{
+	return pci && op->v[0] == (VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK) &&
+	       op->v[1] == VFIO_PCI_INTX_IRQ_INDEX && op->v[4] == NONE_FD &&
+	       a->ret == (kernel ? -ENOTTY : 0);
+}
+
+static bool is_ioeventfd(const struct op *op, struct answer *a, bool kernel)
+{
+	return pci && a->edu >= 0 && op->v[0] == VFIO_DEVICE_IOEVENTFD &&
+	       a->ret == (kernel ? -EFAULT : -ENOTTY);
+}
+
+/* Only asked whether it is there. */
+static bool is_low_power(const struct op *op, struct answer *a, bool kernel)
+{
+	const uint32_t number = op->v[0] & VFIO_DEVICE_FEATURE_MASK;
+
+	return pci && a->edu >= 0 && number >= VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY &&
+	       number <= VFIO_DEVICE_FEATURE_LOW_POWER_EXIT &&
+	       (kernel ? !a->ret || a->ret == -EINVAL : a->ret == -ENOTTY);
+}
+
+static bool is_token(const struct op *op, struct answer *a, bool kernel)
+{
+	return pci && a->edu >= 0 && !strcmp(edus[a->edu], PCI_SRIOV) &&
+	       (op->v[0] & VFIO_DEVICE_FEATURE_MASK) == VFIO_DEVICE_FEATURE_PCI_VF_TOKEN &&
+	       (kernel ? a->ret != -ENOTTY : a->ret == -ENOTTY);
+}
+
 static const struct deliberate deliberate[] = {
 	{ "RESET", "reset", is_reset, NULL },
 	{ "RESET", "get_info", is_reset_flag, NULL },
@@ -289,6 +326,10 @@ static const struct deliberate deliberate[] = {
 	  unmap_registers },
 	{ "a range that wraps", "map_dma", is_map_overflow, NULL },
 	{ "a range that wraps", "unmap_dma", is_unmap_overflow, NULL },
+	{ "an eventfd that masks INTx", "set_irqs", is_mask_eventfd, NULL },
+	{ "`VFIO_DEVICE_IOEVENTFD`", "unknown", is_ioeventfd, NULL },
+	{ "`VFIO_DEVICE_FEATURE` of vfio-pci", "feature", is_low_power, NULL },
+	{ "`VFIO_DEVICE_FEATURE` of vfio-pci", "feature", is_token, NULL },
 	{ "a range that ends at the last address", "unmap_dma", is_last_address, NULL },
 	{ "RLIMIT_MEMLOCK", "map_dma", is_accounted, NULL },
 };

@@ -35,7 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "libboard.h"
+#include "libpci.h"
 #include "libtap.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -94,11 +94,14 @@ struct call {
 	void (*make)(struct op *op);
 	void (*run)(const struct op *op, struct answer *a);
 	const char *args;	/* of v[], for people: one letter each */
+	unsigned int pci;	/* the weight on the PCI board */
 };
 
-static const char *const edus[] = { EDU0, EDU1 };
+static bool pci;		/* this is the PCI board */
+static const char *edus[] = { EDU0, EDU1 };
 static const uint64_t edu_base[] = { 0x10000000, 0x10100000 };
 static volatile uint8_t *edu_regs[2];	/* through /dev/mem: works whatever VFIO does */
+static const char *pci_name(uint64_t n);
 
 static int group_number[2];
 static bool kernel_side;
@@ -608,6 +611,8 @@ static void make_map(struct op *op)
 	op->v[1] = one_in(16) ? REGS + below(REGS_SLOTS) * REGS_STEP + below(2) * PAGE : a_vaddr();
 	if (op->v[2] == HUGE_SIZE && !one_in(4))
 		op->v[1] = HUGE;
+	if (pci && op->v[1] >= REGS && op->v[1] < REGS + REGS_STEP * REGS_SLOTS)
+		op->v[1] = ARENA;
 	op->v[0] = an_iova();
 	op->v[3] = one_in(20) ? PICK(flags) : one_in(6) ? 1 : one_in(8) ? 2 : 3;
 	if (!one_in(6))
@@ -804,7 +809,8 @@ static void forget_edge(int device)
  */
 static void run_get_fd(const struct op *op, struct answer *a)
 {
-	const char *name = names[op->v[0]];
+	const char *name = pci ? pci_name(op->v[0]) : names[op->v[0]];
+	const int8_t edu = op->v[0] < 2 || !pci ? (int8_t)op->v[0] : 0;
 	bool open = false;
 
 	a->ret = sys(ioctl(fds[op->fd], VFIO_GROUP_GET_DEVICE_FD,
@@ -813,10 +819,10 @@ static void run_get_fd(const struct op *op, struct answer *a)
 	if (a->ret < 0)
 		return;
 	for (unsigned int i = D0; i <= D3; i++)
-		open |= i != op->to && edu_of[i] == (int8_t)op->v[0];
+		open |= i != op->to && edu_of[i] == edu;
 	slot_fill(op->to, a);
-	edu_of[op->to] = (int8_t)op->v[0];
-	if (edge_raised && op->v[0] == 1 && !open)
+	edu_of[op->to] = edu;
+	if (edge_raised && edu == 1 && !open && !pci)
 		forget_edge(fds[op->to]);
 }
 
@@ -1371,52 +1377,98 @@ static void run_discard(const struct op *op, struct answer *a)
 	memory_dirty = true;
 }
 
+static uint64_t text_hash;
+static bool tell;
+
+static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	for (const char *c = text; *c; c++)
+		text_hash = (text_hash ^ (uint8_t)*c) * 0x100000001b3;
+	if (tell)
+		fputs(text, stdout);
+}
+
+static void edu_settle(unsigned int edu)
+{
+	struct dev d = { .name = edus[edu], .regs = edu_regs[edu], .size = EDU_SIZE };
+
+	edu_quiet(&d);
+	reg_write(edu, EDU_REG_LIVE, 0);
+}
+
+#include "pci.h"
+
 /* ---- all of them ---- */
 
 enum call_number {
 	C_OPEN, G_OPEN, SET_CONTAINER, UNSET_CONTAINER, SET_IOMMU, GET_FD, EVENTFD, SET_IRQS, MMAP,
-	MUNMAP, CLOSE, DUP, MAP_DMA, UNMAP_DMA, FIRST_OTHER
+	MUNMAP, CLOSE, DUP, MAP_DMA, UNMAP_DMA, PCI_IRQS, PCI_MMAP, CONFIG_WRITE,
+	FIRST_OTHER
 };
 
 static const struct call calls[] = {
-	[C_OPEN] = { "open_container", 1, make_c_open, run_c_open, "f" },
-	[G_OPEN] = { "open_group", 2, make_g_open, run_g_open, "e" },
-	[SET_CONTAINER] = { "set_container", 3, make_set_container, run_set_container, "s" },
-	[UNSET_CONTAINER] = { "unset_container", 1, make_group, run_unset_container, "" },
-	[SET_IOMMU] = { "set_iommu", 2, make_set_iommu, run_set_iommu, "t" },
-	[GET_FD] = { "get_device_fd", 4, make_get_fd, run_get_fd, "n" },
-	[EVENTFD] = { "eventfd", 5, make_eventfd, run_eventfd, "c" },
+	[C_OPEN] = { "open_container", 1, make_c_open, run_c_open, "f", 1 },
+	[G_OPEN] = { "open_group", 2, make_g_open, run_g_open, "e", 2 },
+	[SET_CONTAINER] = { "set_container", 3, make_set_container, run_set_container, "s", 3 },
+	[UNSET_CONTAINER] = { "unset_container", 1, make_group, run_unset_container, "", 1 },
+	[SET_IOMMU] = { "set_iommu", 2, make_set_iommu, run_set_iommu, "t", 2 },
+	[GET_FD] = { "get_device_fd", 4, make_get_fd, run_get_fd, "n", 4 },
+	[EVENTFD] = { "eventfd", 5, make_eventfd, run_eventfd, "c", 5 },
 	[SET_IRQS] = { "set_irqs", 40, make_set_irqs, run_set_irqs, "fisncb" },
 	[MMAP] = { "mmap", 8, make_mmap, run_mmap, "wolpf" },
-	[MUNMAP] = { "munmap", 3, make_munmap, run_munmap, "wpm" },
-	[CLOSE] = { "close", 4, make_close, run_close, "" },
-	[DUP] = { "dup", 3, make_dup, run_dup, "" },
-	[MAP_DMA] = { "map_dma", 44, make_map, run_map, "ivlf" },
-	[UNMAP_DMA] = { "unmap_dma", 22, make_unmap, run_unmap, "ilf" },
-	{ "api_version", 1, make_container, run_api, "" },
-	{ "check_extension", 3, make_check, run_check, "x" },
-	{ "iommu_info", 6, make_iommu_info, run_iommu_info, "" },
-	{ "dirty_pages", 1, make_dirty, run_dirty, "f" },
-	{ "unknown", 2, make_unknown, run_unknown, "n" },
-	{ "get_status", 5, make_status, run_status, "" },
-	{ "get_info", 4, make_get_info, run_get_info, "" },
+	[MUNMAP] = { "munmap", 3, make_munmap, run_munmap, "wpm", 2 },
+	[CLOSE] = { "close", 4, make_close, run_close, "", 4 },
+	[DUP] = { "dup", 3, make_dup, run_dup, "", 3 },
+	[MAP_DMA] = { "map_dma", 44, make_map, run_map, "ivlf", 14 },
+	[UNMAP_DMA] = { "unmap_dma", 22, make_unmap, run_unmap, "ilf", 7 },
+	[PCI_IRQS] = { "set_irqs", 0, make_pci_irqs, run_pci_irqs, "fisncb", 40 },
+	[PCI_MMAP] = { "mmap", 0, make_bar_mmap, run_mmap, "wolpf", 6 },
+	[CONFIG_WRITE] = { "config_write", 0, make_config_write, run_bytes_write, "oc-v", 24 },
+	{ "api_version", 1, make_container, run_api, "", 1 },
+	{ "check_extension", 3, make_check, run_check, "x", 1 },
+	{ "iommu_info", 6, make_iommu_info, run_iommu_info, "", 1 },
+	{ "dirty_pages", 1, make_dirty, run_dirty, "f", 1 },
+	{ "unknown", 2, make_unknown, run_unknown, "n", 2 },
+	{ "get_status", 5, make_status, run_status, "", 2 },
+	{ "get_info", 4, make_get_info, run_get_info, "", 3 },
 	{ "region_info", 5, make_region_info, run_region_info, "i" },
 	{ "irq_info", 4, make_irq_info, run_irq_info, "i" },
-	{ "reset", 2, make_device, run_reset, "" },
+	{ "reset", 2, make_device, run_reset, "", 3 },
 	{ "feature", 1, make_feature, run_feature, "f" },
 	{ "pread", 10, make_pread, run_pread, "oc" },
 	{ "pwrite", 10, make_pwrite, run_pwrite, "oc-v" },
 	{ "read", 3, make_device, run_read, "" },
-	{ "write", 1, make_device, run_write, "" },
-	{ "poll", 2, make_poll, run_poll, "" },
-	{ "lseek", 1, make_poll, run_lseek, "" },
+	{ "write", 1, make_device, run_write, "", 1 },
+	{ "poll", 2, make_poll, run_poll, "", 1 },
+	{ "lseek", 1, make_poll, run_lseek, "", 1 },
 	{ "touch", 12, make_touch, run_touch, "wodvb" },
-	{ "signal", 6, make_signal, run_signal, "" },
+	{ "signal", 6, make_signal, run_signal, "", 6 },
 	{ "count", 16, make_count, run_count, "" },
 	{ "raise", 14, make_raise, run_raise, "eb" },
 	{ "ack", 8, make_ack, run_ack, "e" },
 	{ "dma", 6, make_dma, run_dma, "eilrf" },
-	{ "discard", 1, make_discard, run_discard, "vl" },
+	{ "discard", 1, make_discard, run_discard, "vl", 1 },
+	{ "region_info", 0, make_pci_region_info, run_pci_region_info, "i", 6 },
+	{ "irq_info", 0, make_pci_irq_info, run_irq_info, "i", 5 },
+	{ "feature", 0, make_pci_feature, run_feature, "f", 2 },
+	{ "config_read", 0, make_config_read, run_bytes_read, "oc", 24 },
+	{ "hardware", 0, make_hardware, run_hardware, "do", 12 },
+	{ "bar_read", 0, make_bar_read, run_bytes_read, "oc", 14 },
+	{ "bar_write", 0, make_bar_write, run_bytes_write, "oc-v", 10 },
+	{ "touch", 0, make_bar_touch, run_bar_touch, "wodvb", 10 },
+	{ "count", 0, make_count, run_pci_count, "", 12 },
+	{ "raise", 0, make_raise, run_pci_raise, "eb", 12 },
+	{ "ack", 0, make_ack, run_pci_ack, "e", 6 },
+	{ "dma", 0, make_dma, run_pci_dma, "eilrf", 5 },
+	{ "hot_reset_info", 0, make_hot_info, run_hot_info, "", 2 },
+	{ "hot_reset", 0, make_hot_reset, run_hot_reset, "nggg", 3 },
 };
 
 #include "deliberate.h"
@@ -1454,13 +1506,16 @@ static void expect(const struct op *op)
 		return;
 	switch (op->call) {
 	case C_OPEN: case CLOSE:
+		if (pci && op->to >= D0 && op->to <= D3)
+			in_use[to->edu & 1] = NONE_IN_USE;
 		maps_forget(op->to, 0, UINT64_MAX);
 		*to = (struct likely){ .open = op->call == C_OPEN };
 		break;
 	case G_OPEN:
 		*to = (struct likely){ .open = true, .edu = (uint8_t)op->v[0], .container = SLOTS };
 		for (unsigned int slot = G0; slot <= D3; slot++)
-			if (slot != op->to && likely[slot].open && likely[slot].edu == op->v[0])
+			if (slot != op->to && likely[slot].open &&
+			    (likely[slot].edu == op->v[0] || one_group()))
 				to->open = false;
 		break;
 	case SET_CONTAINER:
@@ -1477,15 +1532,22 @@ static void expect(const struct op *op)
 		expect_set_iommu(op->fd, op->v[0]);
 		break;
 	case GET_FD:
-		if (fd->open && fd->edu == op->v[0] && fd->container <= C1 &&
-		    likely[fd->container].ready)
-			*to = (struct likely){ .open = true, .edu = fd->edu };
+		if (fd->open && (fd->edu == op->v[0] || (one_group() && op->v[0] < 2)) &&
+		    fd->container <= C1 && likely[fd->container].ready)
+			*to = (struct likely){ .open = true, .edu = (uint8_t)op->v[0] };
 		break;
 	case EVENTFD:
 		to->open = true;
 		break;
 	case DUP:
 		*to = *fd;
+		break;
+	case PCI_IRQS:
+		expect_irqs(op);
+		break;
+	case PCI_MMAP:
+		likely_window[op->v[0]] = fd->open && op->fd >= D0 && op->fd <= D3 &&
+			op->v[4] == MAP_SHARED;
 		break;
 	case MMAP:
 		likely_window[op->v[0]] = fd->open && op->fd >= D0 && op->fd <= D3 &&
@@ -1525,6 +1587,36 @@ static void add_unwind(unsigned int edu)
 		add(UNSET_CONTAINER)->fd = (uint8_t)group;
 }
 
+/* A trigger for the first kind of interrupts that it has, and its first BAR. */
+static void add_pci_start(unsigned int edu)
+{
+	const struct function *f = &functions[cast[edu]];
+	struct op *op;
+
+	op = add(CONFIG_WRITE);
+	op->fd = (uint8_t)(D0 + edu);
+	op->v[0] = (uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40 | PCI_COMMAND;
+	op->v[1] = 2;
+	op->v[3] = PCI_COMMAND_MEMORY | PCI_COMMAND_IO | (one_in(3) ? 0 : PCI_COMMAND_MASTER);
+	add(EVENTFD)->to = (uint8_t)(T0 + edu);
+	op = add(PCI_IRQS);
+	op->fd = (uint8_t)(D0 + edu);
+	op->v[0] = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+	while (op->v[1] < 2 && (!f->vectors[op->v[1]] || one_in(3)))
+		op->v[1]++;
+	op->v[3] = op->v[1] == VFIO_PCI_MSIX_IRQ_INDEX ? 1 + below(4) : 1;
+	op->v[4] = T0 + edu;
+	op->argsz = IRQ_HEAD + 4 * (uint32_t)op->v[3];
+	if (one_in(3)) {
+		op = add(PCI_MMAP);
+		op->fd = (uint8_t)(D0 + edu);
+		op->v[0] = edu;
+		op->v[2] = PAGE;
+		op->v[3] = PROT_READ | PROT_WRITE;
+		op->v[4] = MAP_SHARED;
+	}
+}
+
 /* Open a device as programs do; now and then a step is missing or made with other arguments. */
 static void add_chain(unsigned int edu, unsigned int container, bool new_container)
 {
@@ -1532,6 +1624,14 @@ static void add_chain(unsigned int edu, unsigned int container, bool new_contain
 
 	if (nr_ops + 12 > MAX_OPS)
 		return;
+	/* The group may be open already, for its other function. */
+	if (one_group() && nr_ops && !one_in(4)) {
+		op = add(GET_FD);
+		op->fd = (uint8_t)(G0 + 1 - edu);
+		op->to = (uint8_t)(D0 + edu);
+		op->v[0] = edu;
+		return;
+	}
 	if (new_container && !one_in(40))
 		add(C_OPEN)->to = (uint8_t)container;
 	if (!one_in(40)) {
@@ -1555,6 +1655,10 @@ static void add_chain(unsigned int edu, unsigned int container, bool new_contain
 		op->to = (uint8_t)(D0 + edu);
 		op->v[0] = edu;
 	}
+	if (pci && one_in(2))
+		add_pci_start(edu);
+	if (pci)
+		return;
 	if (one_in(2)) {
 		add(EVENTFD)->to = (uint8_t)(T0 + edu);
 		op = add(SET_IRQS);
@@ -1574,6 +1678,11 @@ static void add_chain(unsigned int edu, unsigned int container, bool new_contain
 	}
 }
 
+static unsigned int weight(unsigned int call)
+{
+	return pci ? calls[call].pci : calls[call].weight;
+}
+
 static void sequence_make(uint64_t seed, unsigned int number)
 {
 	static unsigned int total;
@@ -1581,12 +1690,14 @@ static void sequence_make(uint64_t seed, unsigned int number)
 
 	if (!total)
 		for (i = 0; i < ARRAY_SIZE(calls); i++)
-			total += calls[i].weight;
+			total += weight(i);
 	rng_state = mix(seed * 0x9e3779b97f4a7c15 + number);
 	memset(likely, 0, sizeof(likely));
 	memset(likely_window, 0, sizeof(likely_window));
 	nr_ops = 0;
 	nr_maps = 0;
+	if (pci)
+		cast_draw();
 	poor = one_in(8);
 	pick = below(2);
 	if (!one_in(50))
@@ -1610,8 +1721,8 @@ static void sequence_make(uint64_t seed, unsigned int number)
 			continue;
 		}
 		pick = below(total);
-		for (i = 0; pick >= calls[i].weight; i++)
-			pick -= calls[i].weight;
+		for (i = 0; pick >= weight(i); i++)
+			pick -= weight(i);
 		calls[i].make(add(i));
 	}
 }
@@ -1627,24 +1738,6 @@ static const struct deliberate *find_deliberate(const struct op *op, struct answ
 		if (!strcmp(d->call, calls[op->call].name) && d->match(op, a, kernel_side))
 			return d;
 	return NULL;
-}
-
-static uint64_t text_hash;
-static bool tell;
-
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	for (const char *c = text; *c; c++)
-		text_hash = (text_hash ^ (uint8_t)*c) * 0x100000001b3;
-	if (tell)
-		fputs(text, stdout);
 }
 
 static const char *result_text(long ret)
@@ -1720,20 +1813,16 @@ static void poverty(bool on)
 		tap_bail("capabilities: %m");
 }
 
-static void edu_settle(unsigned int edu)
-{
-	struct dev d = { .name = edus[edu], .regs = edu_regs[edu], .size = EDU_SIZE };
-
-	edu_quiet(&d);
-	reg_write(edu, EDU_REG_LIVE, 0);
-}
-
 /* Let a latched edge go by, and fill a device's buffer with zeros again. */
 static void settle(void)
 {
 	struct dev d;
 
 	for (unsigned int edu = 0; edu < 2; edu++) {
+		if (pci) {
+			pci_settle(edu);
+			continue;
+		}
 		edu_settle(edu);
 		if (!buffer_dirty && !(edge_raised && edu == 1))
 			continue;
@@ -1750,6 +1839,8 @@ static void settle(void)
 	}
 	buffer_dirty = false;
 	edge_raised = false;
+	bars_dirty = false;
+	vectors_fired = false;
 }
 
 static unsigned long run_calls;
@@ -1788,6 +1879,8 @@ static void sequence_run(const bool *out)
 		if (c >= 0)
 			close(c);
 	}
+	if (pci)
+		pci_compare();
 	settle();
 }
 
@@ -1798,7 +1891,9 @@ static void setup(void)
 
 	sigaction(SIGBUS, &act, NULL);
 	sigaction(SIGSEGV, &act, NULL);
-	for (unsigned int i = 0; i < 2; i++) {
+	if (pci)
+		pci_setup(mem);
+	for (unsigned int i = 0; i < 2 && !pci; i++) {
 		board_take(edus[i]);
 		group_number[i] = board_group(edus[i]);
 		edu_regs[i] = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, mem,
@@ -1806,7 +1901,6 @@ static void setup(void)
 		if (edu_regs[i] == MAP_FAILED)
 			tap_bail("/dev/mem: %m");
 	}
-	close(mem);
 	for (unsigned int i = 0; i < SLOTS; i++)
 		fds[i] = -1;
 	fds[NULL_FD] = open("/dev/null", O_RDWR);
@@ -1815,7 +1909,8 @@ static void setup(void)
 	memory_begin();
 	buffer_dirty = true;
 	edge_raised = true;
-	settle();
+	if (!pci)
+		settle();
 }
 
 /* Pages that stay locked or pinned are told now and then; a leak does not go away. */
@@ -1872,12 +1967,13 @@ int main(int argc, char **argv)
 {
 	uint64_t seed;
 
-	kernel_side = argc > 1 && !strcmp(argv[1], "--kernel");
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	argc -= kernel_side;
-	argv += kernel_side;
+	for (; argc > 1 && !strncmp(argv[1], "--", 2); argc--, argv++) {
+		kernel_side |= !strcmp(argv[1], "--kernel");
+		pci |= !strcmp(argv[1], "--pci");
+	}
 	if (argc < 3)
-		tap_bail("usage: differ [--kernel] hashes|details|masked SEED [FIRST COUNT]");
+		tap_bail("usage: differ [--kernel] [--pci] hashes|details|masked SEED [FIRST COUNT]");
 	seed = strtoull(argv[2], NULL, 0);
 	setup();
 	if (!strcmp(argv[1], "hashes") && argc == 5) {

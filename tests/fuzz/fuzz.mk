@@ -2,7 +2,7 @@
 #
 # Comparing with the kernel's own VFIO, and fuzzing; included by tests/tests.mk.
 #
-#	make differ	the same calls on evfio and on the kernel's modules: CALLS=n SEED=s DIFFER_KERNEL=6.12
+#	make differ	the same calls on evfio and on the kernel's modules: CALLS=n SEED=s BOARD=pci DIFFER_KERNEL=6.12
 #	make fuzz	threads, kills, rebinding and failing allocations on the sanitized kernel: MINUTES=n SEED=s
 #	make fail-nth	there as well: every allocation of every call fails once
 
@@ -10,6 +10,7 @@ CALLS ?= 100000
 MINUTES ?= 2
 SEED ?= 1
 DIFFER_KERNEL ?= 6.12
+BOARD ?= platform
 FUZZ_KERNEL := 6.12-sanitize
 
 fuzz-libs := $(wildcard tests/abi/lib*.c)
@@ -26,7 +27,7 @@ fuzz-programs: $(fuzz-programs)
 differ:
 	$(call guest-build,$(DIFFER_KERNEL))
 	@$(MAKE) -s --no-print-directory fuzz-programs
-	@tests/fuzz/differ --kernel $(DIFFER_KERNEL) --calls $(CALLS) --seed $(SEED)
+	@tests/fuzz/differ --kernel $(DIFFER_KERNEL) --board $(BOARD) --calls $(CALLS) --seed $(SEED)
 
 fuzz:
 	$(call guest-build,$(FUZZ_KERNEL))

@@ -1,0 +1,770 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differ.c does on the PCI board: its functions, of which each sequence has two, and the calls
+ * that only PCI has. A part of differ.c, which includes it once.
+ *
+ * BARs are read and written where both sides must find the same: no clocks, no link states, nothing
+ * that starts something. Configuration space is read and written everywhere, through VFIO, and read
+ * behind its back, so that what reaches the hardware is compared as well; the state that a closed
+ * function is left in, too.
+ *
+ * What is not made at all: an interrupt of a function whose line its mate shares, since the kernel
+ * leaves INTx on while nobody listens; entering low power by VFIO_DEVICE_FEATURE; a write of more
+ * than the readable part of its data, of which the kernel does the first registers.
+ */
+#ifndef PCI_H
+#define PCI_H
+
+#define CONFIG_SHOWN	0x200u		/* no function has a capability behind that */
+#define PORTS		0x3eff0000ull	/* where the board has I/O port 0 */
+#define ANYWHERE	1		/* an alignment: the registers take any width */
+
+/*
+ * A place in a BAR: up to @read bytes can be read from @at on, up to @write written, in units of
+ * @align bytes.
+ */
+struct spot {
+	uint8_t bar, align, read, write;
+	uint32_t at;
+};
+
+static const struct spot edu_spots[] = {
+	{ 0, 4, 32, 0, 0 }, { 0, 4, 4, 4, 4 }, { 0, 4, 4, 4, 4 }, { 0, 4, 8, 0, 0x20 },
+	{ 0, 4, 4, 4, 0x64 }, { 0, 4, 8, 0, 0x80 }, { 0, 4, 64, 64, 0x1000 }, { }
+};
+
+/* Of the controller only the queues' addresses; around the table of MSI-X, which is a hole. */
+static const struct spot nvme_spots[] = {
+	{ 0, ANYWHERE, 64, 0, 0 }, { 0, ANYWHERE, 20, 20, 0x24 }, { 0, ANYWHERE, 20, 20, 0x24 },
+	{ 0, 4, 32, 0, 0x1ff0 }, { 0, 4, 32, 16, 0x2000 }, { 0, 4, 32, 0, 0x2400 },
+	{ 0, 4, 16, 0, 0x3000 }, { }
+};
+
+static const struct spot nic_spots[] = {
+	{ 0, 4, 8, 0, 0 }, { 0, 4, 4, 4, 0x38 }, { 0, 4, 8, 8, 0x5200 }, { 0, 1, 8, 0, 0x5400 },
+	{ 1, 4, 16, 0, 0 }, { 2, 4, 4, 4, 0 }, { 2, 1, 4, 0, 0 }, { 3, 4, 32, 16, 0 },
+	{ 3, 4, 32, 16, 0x40 }, { 3, 4, 8, 0, 0x2000 }, { 6, ANYWHERE, 64, 0, 0 },
+	{ 6, ANYWHERE, 64, 8, 0x7ff0 }, { }
+};
+
+static const struct spot rocker_spots[] = {
+	{ 0, 4, 4, 4, 0x10 }, { 0, 4, 8, 8, 0x18 }, { 0, 4, 8, 0, 0 }, { 0, 4, 4, 0, 0x304 },
+	{ 0, 4, 8, 0, 0x320 }, { 1, 4, 32, 16, 0 }, { 1, 4, 32, 16, 0x30 }, { }
+};
+
+static const struct spot memory_spots[] = {
+	{ 0, 4, 16, 0, 0 }, { 2, ANYWHERE, 64, 64, 0 }, { 2, ANYWHERE, 64, 64, 0x1fffe0 },
+	{ 2, ANYWHERE, 64, 64, 0x1000 }, { 2, ANYWHERE, 64, 64, 0x3ff000 },
+	{ 2, ANYWHERE, 32, 32, 0x3fffe0 }, { }
+};
+
+/* @line: the wire of its INTx, or 4; @vectors: of INTx, MSI, MSI-X */
+static const struct function {
+	const char *name;
+	uint8_t weight;
+	uint8_t line;
+	uint8_t vectors[3];
+	const struct spot *spots;
+} functions[] = {
+	{ PCI_EDU,	4, 1, { 1, 1, 0 }, edu_spots },
+	{ PCI_NVME,	3, 2, { 1, 0, 65 }, nvme_spots },
+	{ PCI_NIC,	3, 3, { 1, 1, 5 }, nic_spots },
+	{ PCI_FAR,	3, 0, { 1, 1, 5 }, nic_spots },
+	{ PCI_BRIDGED,	3, 2, { 1, 1, 0 }, edu_spots },
+	{ PCI_TWIN0,	3, 2, { 1, 1, 0 }, edu_spots },
+	{ PCI_TWIN1,	1, 2, { 1, 1, 0 }, edu_spots },
+	{ PCI_SRIOV,	1, 3, { 1, 0, 63 }, nvme_spots },
+	{ PCI_ROCKER,	3, 4, { 0, 0, 4 }, rocker_spots },
+	{ PCI_MEMORY,	1, 4, { 0, 0, 0 }, memory_spots },
+};
+
+#define FUNCTIONS	ARRAY_SIZE(functions)
+#define TWIN(n)		(functions[n].name == twins[0] || functions[n].name == twins[1])
+
+static const char *const twins[] = { PCI_TWIN0, PCI_TWIN1 };
+
+/* What the hardware has: looked up once, past VFIO. */
+static struct hardware {
+	int config;			/* the file */
+	uint32_t size;			/* of configuration space */
+	uint32_t before[CONFIG_SHOWN / 4];
+	uint8_t caps[16];		/* where they begin */
+	uint16_t ext_caps[8];
+	unsigned int nr_caps, nr_ext_caps;
+	uint32_t pm, msi, exp;
+	uint64_t base[7], bytes[7];
+	volatile uint8_t *regs;		/* the first page of BAR 0 */
+	int group;
+} hardware[FUNCTIONS];
+
+static unsigned int cast[2];		/* whom this sequence is about: the two "edus" */
+static int memory_file;			/* /dev/mem */
+static bool vectors_fired;
+static bool bars_dirty;
+static uint8_t in_use[2];		/* likely: an interrupt index, or NONE_IN_USE */
+#define NONE_IN_USE	5
+
+static bool is_edu(unsigned int n)
+{
+	return functions[n].spots == edu_spots;
+}
+
+static bool is_rocker(unsigned int n)
+{
+	return functions[n].spots == rocker_spots;
+}
+
+static bool share_a_line(void)
+{
+	return functions[cast[0]].line == functions[cast[1]].line;
+}
+
+static uint32_t hw_config(unsigned int n, uint32_t at)
+{
+	uint32_t value = 0;
+
+	if (pread(hardware[n].config, &value, 4, at) != 4)
+		tap_bail("%s: config 0x%x: %m", functions[n].name, at);
+	return value;
+}
+
+/* The kernel's choice, and what INTx is for while nobody listens, are not compared. */
+static uint32_t hw_compared(unsigned int n, uint32_t at)
+{
+	const uint32_t msi = hardware[n].msi;
+
+	if (msi && at >= msi + PCI_MSI_ADDRESS_LO && at < msi + PCI_MSI_MASK_64)
+		return 0;
+	return hw_config(n, at) & (at == PCI_COMMAND ? ~(uint32_t)PCI_COMMAND_INTX_DISABLE : ~0u);
+}
+
+static void cast_draw(void)
+{
+	unsigned int total = 0, pick, i;
+
+	for (i = 0; i < FUNCTIONS; i++)
+		total += functions[i].weight;
+	for (unsigned int role = 0; role < 2; role++) {
+		pick = below(total);
+		for (i = 0; pick >= functions[i].weight; i++)
+			pick -= functions[i].weight;
+		cast[role] = i;
+	}
+	if (TWIN(cast[0]) && one_in(2))
+		cast[1] = cast[0] == 5 ? 6 : 5;
+	if (cast[0] == cast[1])
+		cast[1] = (cast[0] + 1) % FUNCTIONS;
+	for (i = 0; i < 2; i++) {
+		edus[i] = functions[cast[i]].name;
+		edu_regs[i] = hardware[cast[i]].regs;
+		group_number[i] = hardware[cast[i]].group;
+		in_use[i] = NONE_IN_USE;
+	}
+}
+
+/* Both are functions of one slot, and so of one group. */
+static bool one_group(void)
+{
+	return pci && TWIN(cast[0]) && TWIN(cast[1]);
+}
+
+/* Whose device slot this is likely to be, as an index of functions[]. */
+static unsigned int function_of(unsigned int slot)
+{
+	return cast[slot >= D0 && slot <= D3 ? likely[slot].edu & 1 : 0];
+}
+
+/* ---- names ---- */
+
+static const char *pci_name(uint64_t n)
+{
+	static const char *const forms[] = {
+		"%s", "%s", "%sx", "%s ", "%s  ", "0000:00:04.0", "0000:00:05.0", "", "nothing",
+		"%s\n", "%.11s", "%s bogus=1", " %s",
+	};
+	static char text[64];
+
+	if (n < 2)
+		return edus[n];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(text, sizeof(text), forms[n % ARRAY_SIZE(forms)], edus[0]);
+#pragma GCC diagnostic pop
+	return text;
+}
+
+/* ---- descriptions ---- */
+
+static void make_pci_region_info(struct op *op)
+{
+	make_region_info(op);
+	op->v[0] = one_in(16) ? an_index() : below(10);
+	if (one_in(2))
+		op->argsz = one_in(4) ? 39 + below(3) : 64;
+}
+
+/* With what comes behind the fixed part. */
+static void run_pci_region_info(const struct op *op, struct answer *a)
+{
+	union {
+		struct vfio_region_info info;
+		uint32_t room[24];
+	} in = { .info = { .argsz = op->argsz, .index = (uint32_t)op->v[0],
+			   .flags = 0xa5a5a5a5, .cap_offset = 7 } };
+
+	call_struct(op, a, VFIO_DEVICE_GET_REGION_INFO, &in, sizeof(in), 12);
+}
+
+static void make_pci_irq_info(struct op *op)
+{
+	make_irq_info(op);
+	op->v[0] = one_in(16) ? an_index() : below(6);
+}
+
+/* Entering low power is only asked for. */
+static void make_pci_feature(struct op *op)
+{
+	const uint64_t ways = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET;
+
+	make_feature(op);
+	op->v[0] = (op->v[0] & ~0xffull) | below(12);
+	if ((op->v[0] & 0xffff) <= VFIO_DEVICE_FEATURE_LOW_POWER_EXIT &&
+	    (op->v[0] & ways) != VFIO_DEVICE_FEATURE_GET)
+		op->v[0] |= VFIO_DEVICE_FEATURE_PROBE;
+}
+
+/* ---- configuration space ---- */
+
+static uint32_t a_register(unsigned int n)
+{
+	const struct hardware *hw = &hardware[n];
+
+	switch (below(10)) {
+	case 0: case 1: case 2:
+		return below(0x40);
+	case 3: case 4: case 5:
+		return hw->nr_caps ? hw->caps[below(hw->nr_caps)] + below(0x18) : below(0x40);
+	case 6:
+		return PCI_COMMAND + below(4);
+	case 7:
+		if (hw->nr_ext_caps)
+			return hw->ext_caps[below(hw->nr_ext_caps)] + below(0x40);
+		return PCI_BASE_ADDRESS_0 + below(28);
+	case 8:
+		return hw->size - 4 + below(one_in(4) ? 16 : 4);
+	default:
+		return below(hw->size);
+	}
+}
+
+static void make_config_read(struct op *op)
+{
+	op->fd = a_device();
+	op->place = a_place();
+	op->v[0] = (uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40 | a_register(function_of(op->fd));
+	op->v[1] = one_in(2) ? 1u << below(3) : below(one_in(4) ? 200 : 9);
+	if (one_in(2))
+		op->v[0] &= ~(op->v[1] < 8 ? op->v[1] - (op->v[1] > 0) : 7);
+}
+
+/* v: place, length, -, value */
+static void make_config_write(struct op *op)
+{
+	const unsigned int n = function_of(op->fd = a_device());
+	const struct hardware *hw = &hardware[n];
+	uint32_t at;
+
+	make_config_read(op);
+	op->fd = one_in(16) ? a_device() : op->fd;
+	if (op->v[1] > 8)
+		op->v[1] = 1 + below(8);
+	at = (uint32_t)op->v[0];
+	op->v[3] = one_in(3) ? (uint32_t)rnd() : one_in(2) ? -below(2) : 1u << below(32);
+	if (at < CONFIG_SHOWN && one_in(2))
+		op->v[3] ^= hw->before[at / 4] >> at % 4 * 8;
+	switch (below(12)) {
+	case 0: case 1: case 2:
+		op->v[0] = (uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40 | PCI_COMMAND;
+		op->v[1] = one_in(3) ? 1 : 2;
+		op->v[3] = (one_in(5) ? 0 : PCI_COMMAND_MEMORY) | (one_in(2) ? 0 : PCI_COMMAND_MASTER) |
+			(one_in(2) ? 0 : PCI_COMMAND_IO) | (one_in(4) ? PCI_COMMAND_INTX_DISABLE : 0) |
+			(one_in(8) ? 1u << below(16) : 0);
+		break;
+	case 3:
+		if (!hw->pm)
+			break;
+		op->v[0] = (uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40 | (hw->pm + PCI_PM_CTRL);
+		op->v[1] = one_in(3) ? 1 : 2;
+		op->v[3] = one_in(2) ? 0 : below(4);
+		break;
+	case 4:
+		if (!hw->exp || !one_in(3))
+			break;
+		op->v[0] = (uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40 | (hw->exp + PCI_EXP_DEVCTL);
+		op->v[1] = 2;
+		op->v[3] = PCI_EXP_DEVCTL_BCR_FLR | (one_in(2) ? 0 : (uint32_t)rnd() & 0xffff);
+		break;
+	}
+}
+
+static void make_hardware(struct op *op)
+{
+	op->v[0] = below(2);
+	op->v[1] = a_register((unsigned int)cast[op->v[0]]) & ~3u;
+	if (op->v[1] >= hardware[cast[op->v[0]]].size)
+		op->v[1] = PCI_COMMAND;
+}
+
+/* What is in the hardware now. */
+static void run_hardware(const struct op *op, struct answer *a)
+{
+	a->word[0] = hw_compared(cast[op->v[0]], (uint32_t)op->v[1]);
+	a->words = 1;
+}
+
+/* ---- BARs ---- */
+
+/* v: place, length, -, value */
+static void make_bar(struct op *op, bool write)
+{
+	const unsigned int n = function_of(op->fd = a_device());
+	const struct spot *spots = functions[n].spots, *spot;
+	unsigned int count, max;
+	uint64_t at;
+
+	op->place = a_place();
+	for (count = 0; spots[count].align; )
+		count++;
+	do
+		spot = &spots[below(count)];
+	while (write && !spot->write);
+	max = write ? spot->write : spot->read;
+	at = spot->align * below(max / spot->align);
+	op->v[1] = spot->align * (1 + below((max - (unsigned int)at) / spot->align));
+	at += spot->at;
+	if (one_in(6) && spot->bar != VFIO_PCI_BAR2_REGION_INDEX) {
+		/* At the end of the BAR, and across it. */
+		at = hardware[n].bytes[spot->bar] - spot->align * (below(6) - 1ull);
+		op->v[1] = spot->align * below(6);
+	}
+	at |= (uint64_t)spot->bar << 40;
+	if (one_in(24)) {
+		static const uint64_t odd[] = { 4ull << 40, 5ull << 40, 6ull << 40, 8ull << 40,
+						9ull << 40, 1ull << 39, 1ull << 63, ~0ull };
+
+		at = PICK(odd);
+	}
+	if (one_in(24))
+		op->v[1] = 0;
+	op->v[0] = at;
+	op->v[3] = one_in(2) ? (uint32_t)rnd() : 1u << below(32);
+}
+
+static void make_bar_read(struct op *op)
+{
+	make_bar(op, false);
+}
+
+static void make_bar_write(struct op *op)
+{
+	make_bar(op, true);
+}
+
+static void run_bytes_read(const struct op *op, struct answer *a)
+{
+	static const uint8_t zeros[256];
+	const uint32_t *back = at(ARGS);
+
+	a->ret = sys(pread(fds[op->fd], put(op, zeros, sizeof(zeros)), op->v[1], (off_t)op->v[0]));
+	if (op->place != GOOD)
+		return;
+	a->words = 18;
+	for (unsigned int i = 0; i < a->words; i++)
+		a->word[i] = back[i];
+}
+
+static void run_bytes_write(const struct op *op, struct answer *a)
+{
+	const struct op whole = { .place = op->place == ACROSS && op->v[1] > 8 ? GOOD : op->place };
+	uint32_t data[32];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(data); i++)
+		data[i] = (uint32_t)op->v[3] + i;
+	a->ret = sys(pwrite(fds[op->fd], put(&whole, data, sizeof(data)), op->v[1],
+			    (off_t)op->v[0]));
+	bars_dirty = true;
+}
+
+/* v: window, place, length, protection, flags */
+static void make_bar_mmap(struct op *op)
+{
+	const unsigned int n = function_of(op->fd = a_device());
+	uint64_t bar = functions[n].spots[below(3)].bar, size;
+
+	make_mmap(op);
+	if (one_in(8))
+		bar = below(10);
+	size = bar < 6 ? hardware[n].bytes[bar] : PAGE;
+	switch (below(8)) {
+	case 0:
+		op->v[1] = PAGE;
+		break;
+	case 1:
+		op->v[1] = size - PAGE;
+		break;
+	case 2:
+		op->v[1] = size & -PAGE;
+		break;
+	default:
+		op->v[1] = 0;
+	}
+	op->v[1] |= bar << 40;
+	op->v[2] = one_in(2) ? PAGE : one_in(4) ? size + PAGE : size;
+	if (op->v[2] > REGS_STEP || !op->v[2])
+		op->v[2] = REGS_STEP;
+}
+
+/* Nothing is written where one of them is a network controller: its second register resets it. */
+static void make_bar_touch(struct op *op)
+{
+	const bool nic = functions[cast[0]].spots == nic_spots ||
+			 functions[cast[1]].spots == nic_spots;
+
+	make_touch(op);
+	op->v[1] = one_in(8) ? PAGE : one_in(3) ? 0 : 4;
+	op->v[2] = !nic && op->v[1] == 4 && one_in(2);
+	if (op->v[4] == 8)
+		op->v[1] &= -8ull;
+	op->v[4] = op->v[1] == PAGE || op->v[4] == 8 ? 4 : op->v[4];
+}
+
+static void run_bar_touch(const struct op *op, struct answer *a)
+{
+	run_touch(op, a);
+	bars_dirty |= op->v[2];
+}
+
+/* ---- interrupts ---- */
+
+/* What function @n has of it; or, if it is likely to be in use, what is. */
+static uint32_t a_kind(unsigned int slot)
+{
+	const unsigned int role = likely[slot].edu & 1, n = cast[role];
+	static const uint32_t odd[] = { 5, 6, 0x7fffffff, 0x80000000, 0xffffffff };
+	uint32_t index;
+
+	if (one_in(24))
+		return PICK(odd);
+	if (one_in(7))
+		return VFIO_PCI_ERR_IRQ_INDEX + below(2);
+	if (in_use[role] != NONE_IN_USE && !one_in(5))
+		return in_use[role];
+	for (index = below(3); !functions[n].vectors[index] && !one_in(8); )
+		index = below(3);
+	return index;
+}
+
+static void make_pci_irqs(struct op *op)
+{
+	const uint32_t mask = VFIO_IRQ_SET_ACTION_MASK, eventfd = VFIO_IRQ_SET_DATA_EVENTFD;
+	const uint32_t trigger = VFIO_IRQ_SET_ACTION_TRIGGER;
+	uint64_t vectors = 1;
+	uint32_t index, data;
+	bool off;
+
+	make_set_irqs(op);
+	off = !op->v[3];
+	index = a_kind(op->fd);
+	/* MSI and MSI-X have nothing but triggers. */
+	if ((index == VFIO_PCI_MSI_IRQ_INDEX || index == VFIO_PCI_MSIX_IRQ_INDEX) && !one_in(4) &&
+	    !(op->v[0] & trigger)) {
+		op->v[0] = eventfd | trigger;
+		op->v[4] = one_in(4) ? (uint64_t)NONE_FD : open_slot(T0, 3);
+	}
+	/* The kernel has no eventfd that masks; see deliberate.h. */
+	if (op->v[0] & eventfd && op->v[0] & mask)
+		op->v[4] = NONE_FD;
+	op->v[1] = index;
+	if (index < 3)
+		vectors = functions[function_of(op->fd)].vectors[index];
+	if (!off && index == VFIO_PCI_MSIX_IRQ_INDEX && vectors) {
+		op->v[2] = one_in(2) ? 0 : below((unsigned int)vectors + one_in(8));
+		op->v[3] = 1 + below(one_in(4) ? 8 : 3);
+		if (op->v[2] + op->v[3] > vectors && !one_in(8))
+			op->v[3] = vectors - op->v[2];
+	}
+	data = op->v[0] & eventfd ? 4 : op->v[0] & VFIO_IRQ_SET_DATA_BOOL ? 1 : 0;
+	op->argsz = IRQ_HEAD + (uint32_t)(op->v[3] < 64 ? op->v[3] : 1) * data;
+	if (one_in(16))
+		op->argsz = an_argsz(op->argsz);
+}
+
+/* Eventfds that signal are dealt out in turn, beginning with the one that is named. */
+static void run_pci_irqs(const struct op *op, struct answer *a)
+{
+	union {
+		struct vfio_irq_set set;
+		uint8_t room[128];
+	} in = { .set = { .argsz = op->argsz, .flags = (uint32_t)op->v[0],
+			  .index = (uint32_t)op->v[1], .start = (uint32_t)op->v[2],
+			  .count = (uint32_t)op->v[3] } };
+	const bool deal = op->v[4] >= T0 && op->v[4] <= T2;
+	int efds[16];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(efds); i++)
+		efds[i] = fds[deal ? T0 + (op->v[4] - T0 + i) % 3 : op->v[4]];
+	if (op->v[0] & VFIO_IRQ_SET_DATA_EVENTFD)
+		memcpy(in.set.data, efds, sizeof(efds));
+	else
+		for (unsigned int i = 0; i < ARRAY_SIZE(efds); i++)
+			in.set.data[i] = i % 3 == 1 ? !op->v[5] : (uint8_t)op->v[5];
+	call_struct(op, a, VFIO_DEVICE_SET_IRQS, &in, sizeof(in), 0);
+}
+
+static void expect_irqs(const struct op *op)
+{
+	uint8_t *now = &in_use[likely[op->fd].edu & 1];
+
+	if (op->fd < D0 || op->fd > D3 || !likely[op->fd].open || op->v[1] > 2)
+		return;
+	if (op->v[0] == (VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER) &&
+	    *now == NONE_IN_USE && op->v[4] <= NONE_FD)
+		*now = (uint8_t)op->v[1];
+	else if (!op->v[3] && *now == op->v[1])
+		*now = NONE_IN_USE;
+}
+
+/* An edu raises what it has, a rocker fires a vector; both if their memory answers. */
+static void run_pci_raise(const struct op *op, struct answer *a)
+{
+	const unsigned int role = (unsigned int)op->v[0], n = cast[role];
+
+	if (is_rocker(n)) {
+		vectors_fired = true;
+		*(volatile uint32_t *)(edu_regs[role] + 0x20) = (uint32_t)op->v[1] % 4;
+	} else if (is_edu(n) && !share_a_line()) {
+		run_raise(op, a);
+	}
+}
+
+static void run_pci_ack(const struct op *op, struct answer *a)
+{
+	if (is_edu(cast[op->v[0]]))
+		run_ack(op, a);
+}
+
+static void run_pci_dma(const struct op *op, struct answer *a)
+{
+	const unsigned int role = (unsigned int)op->v[0];
+
+	/* Not if its memory does not answer. */
+	if (is_edu(cast[role]) && reg_read(role, EDU_REG_ID) == EDU_ID)
+		run_dma(op, a);
+	else
+		a->ret = -ENODEV;
+}
+
+/* An interrupt that the kernel sends again by a thread of its own has come by then. */
+static void run_pci_count(const struct op *op, struct answer *a)
+{
+	sleep_ms(1);
+	run_count(op, a);
+}
+
+/* ---- resets ---- */
+
+static void make_hot_info(struct op *op)
+{
+	static const uint32_t sizes[] = { 12, 20, 24, 28, 36, 44, 48 };
+
+	op->fd = a_device();
+	op->place = a_place();
+	op->argsz = one_in(3) ? an_argsz(PICK(sizes)) : 64;
+}
+
+static void run_hot_info(const struct op *op, struct answer *a)
+{
+	union {
+		struct vfio_pci_hot_reset_info info;
+		uint32_t room[24];
+	} in = { .info = { .argsz = op->argsz, .flags = 0xa5a5a5a5, .count = 77 } };
+
+	call_struct(op, a, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &in, sizeof(in), 12);
+}
+
+/* v: count, the slots of three groups, flags */
+static void make_hot_reset(struct op *op)
+{
+	op->fd = a_device();
+	op->place = a_place();
+	op->v[0] = one_in(4) ? below(5) : 1;
+	for (unsigned int i = 1; i <= 3; i++)
+		op->v[i] = one_in(6) ? any_slot() : a_group();
+	if (one_in(8))
+		op->v[0] = 0x40000000u << below(2);
+	op->v[4] = one_in(12);
+	op->argsz = an_argsz(12 + 4 * (uint32_t)(op->v[0] & 3));
+}
+
+static void run_hot_reset(const struct op *op, struct answer *a)
+{
+	union {
+		struct vfio_pci_hot_reset reset;
+		uint32_t room[16];
+	} in = { .reset = { .argsz = op->argsz, .flags = (uint32_t)op->v[4],
+			    .count = (uint32_t)op->v[0] } };
+
+	for (unsigned int i = 0; i < 3; i++)
+		in.reset.group_fds[i] = fds[op->v[1 + i]];
+	call_struct(op, a, VFIO_DEVICE_PCI_HOT_RESET, &in, sizeof(in), 0);
+}
+
+/* ---- sequences ---- */
+
+static void caps_find(struct hardware *hw, unsigned int n)
+{
+	uint32_t at, next;
+
+	for (at = hw_config(n, PCI_CAPABILITY_LIST & ~3u) & 0xfc; at; at = next) {
+		next = hw_config(n, at) >> 8 & 0xfc;
+		hw->caps[hw->nr_caps++] = (uint8_t)at;
+		switch (hw_config(n, at) & 0xff) {
+		case PCI_CAP_ID_PM:
+			hw->pm = at;
+			break;
+		case PCI_CAP_ID_MSI:
+			hw->msi = at;
+			break;
+		case PCI_CAP_ID_EXP:
+			hw->exp = at;
+		}
+	}
+	for (at = PCI_CFG_SPACE_SIZE; hw->size > at && at; at = hw_config(n, at) >> 20)
+		hw->ext_caps[hw->nr_ext_caps++] = (uint16_t)at;
+}
+
+static void *physical(uint64_t address)
+{
+	void *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memory_file,
+		       (off_t)(address & -PAGE));
+
+	if (p == MAP_FAILED)
+		tap_bail("/dev/mem: %m");
+	return p;
+}
+
+static void pci_setup(int mem)
+{
+	struct hardware *hw;
+	struct dev d;
+
+	memory_file = mem;
+	for (unsigned int n = 0; n < FUNCTIONS; n++) {
+		hw = &hardware[n];
+		board_take(functions[n].name);
+		hw->group = board_group(functions[n].name);
+		hw->config = open(board_path(functions[n].name, "config"), O_RDWR | O_CLOEXEC);
+		hw->size = (uint32_t)lseek(hw->config, 0, SEEK_END);
+		for (uint32_t i = 0; i < 7; i++)
+			hw->base[i] = hw_bar(functions[n].name, i, &hw->bytes[i]);
+		hw->regs = physical(hw->base[0]);
+		caps_find(hw, n);
+		/* Some of it is only there when it has been opened once. */
+		dev_open(&d, functions[n].name);
+		dev_close(&d);
+		for (uint32_t at = 0; at < CONFIG_SHOWN && at < hw->size; at += 4)
+			hw->before[at / 4] = hw_config(n, at);
+	}
+}
+
+/* Both are closed: what their registers hold is told, and made what it was. */
+static void pci_compare(void)
+{
+	uint32_t now, before;
+
+	for (unsigned int role = 0; role < 2; role++) {
+		const struct hardware *hw = &hardware[cast[role]];
+
+		for (uint32_t at = 0; at < CONFIG_SHOWN && at < hw->size; at += 4) {
+			before = hw->before[at / 4];
+			now = hw_config(cast[role], at);
+			if (now == before)
+				continue;
+			if (hw_compared(cast[role], at) !=
+			    (at == PCI_COMMAND ? before & ~(uint32_t)PCI_COMMAND_INTX_DISABLE :
+			     before)) {
+				if (tell)
+					printf("  end config %u 0x%x: ", role, at);
+				say("%x %x\n", before, hw_compared(cast[role], at));
+			}
+			if (pwrite(hw->config, &before, 4, at) != 4)
+				tap_bail("config 0x%x: %m", at);
+			/* Those that ones make zeros. */
+			now = hw_config(cast[role], at);
+			if (now != before && pwrite(hw->config, &now, 4, at) != 4)
+				tap_bail("config 0x%x: %m", at);
+			pwrite(hw->config, &before, 4, at);
+		}
+	}
+}
+
+/* All that can be written in a function's BARs is zero again. */
+static void bars_settle(unsigned int n)
+{
+	const struct hardware *hw = &hardware[n];
+	uint64_t address;
+	uint8_t *page;
+
+	for (const struct spot *s = functions[n].spots; s->align; s++) {
+		if (!s->write || s->bar > VFIO_PCI_BAR5_REGION_INDEX)
+			continue;
+		address = hw->base[s->bar] + s->at;
+		if (s->bar == VFIO_PCI_BAR2_REGION_INDEX && functions[n].spots == nic_spots)
+			address += PORTS;
+		page = physical(address);
+		for (unsigned int i = 0; i < s->write; i += 4)
+			*(volatile uint32_t *)(page + address % PAGE + i) = 0;
+		munmap(page, PAGE);
+	}
+}
+
+/* Vectors that fired while they could not be sent are sent when they can. */
+static void vectors_settle(unsigned int n)
+{
+	int32_t efds[4];
+	struct dev d;
+
+	pci_open(&d, functions[n].name);
+	for (unsigned int i = 0; i < 4; i++)
+		efds[i] = efd_new(0);
+	if (irq_vectors(d.fd, VFIO_PCI_MSIX_IRQ_INDEX, 0, 4, efds))
+		tap_bail("settle: no vectors");
+	dev_close(&d);
+	for (unsigned int i = 0; i < 4; i++)
+		close(efds[i]);
+}
+
+/* Whatever @role's function has been through, the next sequence finds it as the first one did. */
+static void pci_settle(unsigned int role)
+{
+	const unsigned int n = cast[role];
+	struct dev d;
+
+	if (bars_dirty)
+		bars_settle(n);
+	if (vectors_fired && is_rocker(n))
+		vectors_settle(n);
+	if (!is_edu(n))
+		return;
+	edu_settle(role);
+	if (!buffer_dirty)
+		return;
+	pci_open(&d, functions[n].name);
+	if (dma_map(d.container, at(CHECK), IOVA, PAGE, RO))
+		tap_bail("settle: cannot map");
+	transfer(role, IOVA, EDU_BUFFER_MAX, 0);
+	dev_close(&d);
+	edu_settle(role);
+}
+
+#endif
