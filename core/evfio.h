@@ -68,7 +68,7 @@ int evfio_tail_put(unsigned long arg, size_t fixed, const void *tail, size_t n, 
  * @exact: what goes beyond its end is EFAULT, not cut short
  * @off: the device does not answer now: read() and write() are EIO, touching a mapping is SIGBUS;
  *	changed by the bus with evfio_device::lock held for writing
- * @hole, @hole_size: a part that reads all ones and takes no writes
+ * @hole, @hole_size: a part that reads all ones and takes no writes, even while @off
  * @io: the core's own mapping, made at the first read() or write(), gone at last close
  */
 struct evfio_region {
@@ -180,6 +180,7 @@ struct evfio_irq {
  * @irq_line: the Linux interrupt number of a line of an index that is on, made if need be
  * @irq_disable: switch it off; its lines have been released
  * @irq_begin, @irq_end: around whatever touches interrupts: the device answers between them
+ * @nothing: read() and write() of no bytes are 0 wherever they are
  * @requested: the index whose line 0 is signalled when the device is being unbound
  * @ioctls, @num_ioctls: what the bus adds; their object is the struct evfio_device
  * @features, @num_features: the same for VFIO_DEVICE_FEATURE
@@ -201,6 +202,7 @@ struct evfio_bus_ops {
 	void		(*irq_disable)(struct evfio_device *vdev, u32 index);
 	void		(*irq_begin)(struct evfio_device *vdev);
 	void		(*irq_end)(struct evfio_device *vdev);
+	bool		nothing;
 	u32		requested;
 
 	const struct evfio_ioctl	*ioctls;

@@ -469,7 +469,7 @@ static int irq_set(struct evfio_device *vdev, struct evfio_irq *irq, const struc
 	if (irq->kind == EVFIO_IRQ_EVENT && flags & VFIO_IRQ_SET_DATA_NONE && !irq->lines->trigger)
 		return -EINVAL;
 	/* No lines at all, no data, TRIGGER: switch the index off. */
-	if (!set->count)
+	if (!set->count && flags & VFIO_IRQ_SET_DATA_NONE)
 		irq_off(vdev, irq);
 
 	for (i = 0; i < set->count; i++) {
@@ -525,11 +525,13 @@ long evfio_irq_set(struct evfio_device *vdev, const struct vfio_irq_set *set, vo
 	int size = data_size(set->flags);
 	struct evfio_irq *irq;
 	void *copy = NULL;
+	bool maskable;
 	long ret;
 
 	if (size < 0 || set->index >= vdev->num_irqs || set->flags & ~known)
 		return -EINVAL;
 	irq = &vdev->irqs[array_index_nospec(set->index, vdev->num_irqs)];
+	maskable = irq->flags & VFIO_IRQ_INFO_MASKABLE;
 	if (set->start >= irq->count || set->count > irq->count - set->start)
 		return -EINVAL;
 	if (size && (set->argsz - offsetofend(struct vfio_irq_set, count)) / size < set->count)
@@ -541,11 +543,11 @@ long evfio_irq_set(struct evfio_device *vdev, const struct vfio_irq_set *set, vo
 	}
 	if (!is_power_of_2(action)) {
 		ret = -ENOTTY;
-	} else if (!set->count && (size || action != VFIO_IRQ_SET_ACTION_TRIGGER)) {
-		ret = -EINVAL;
-	} else if (action != VFIO_IRQ_SET_ACTION_TRIGGER &&
-		   !(irq->flags & VFIO_IRQ_INFO_MASKABLE)) {
+	} else if (action != VFIO_IRQ_SET_ACTION_TRIGGER && !maskable) {
 		ret = irq->unmaskable;
+	} else if (!set->count && (action != VFIO_IRQ_SET_ACTION_TRIGGER ||
+				   (size && (irq->kind != EVFIO_IRQ_SWITCHED || maskable)))) {
+		ret = -EINVAL;
 	} else {
 		down_read(&vdev->lock);
 		ret = -ENODEV;

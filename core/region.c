@@ -169,12 +169,10 @@ static int region_move(struct evfio_device *vdev, struct evfio_region *region, u
 	int ret = 0;
 
 	down_read(&vdev->lock);
-	if (vdev->revoked)
+	if (vdev->revoked) {
 		ret = -ENODEV;
-	else if (region->off)
-		ret = -EIO;
-	if (ret)
 		goto unlock;
+	}
 	io = region_io(region);
 	if (!io) {
 		ret = -ENOMEM;
@@ -187,6 +185,10 @@ static int region_move(struct evfio_device *vdev, struct evfio_region *region, u
 			if (!write)
 				*(u8 *)(buf + done) = 0xff;
 			continue;
+		}
+		if (region->off) {
+			ret = -EIO;
+			break;
 		}
 		width = access_width(region, off + done, left);
 		if (write)
@@ -235,6 +237,8 @@ ssize_t evfio_region_rw(struct evfio_device *vdev, char __user *buf, size_t coun
 
 	if (READ_ONCE(vdev->revoked))
 		return -ENODEV;
+	if (!count && vdev->ops->nothing)
+		return 0;
 	if (index >= vdev->num_regions)
 		return -EINVAL;
 	index = array_index_nospec(index, vdev->num_regions);

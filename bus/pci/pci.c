@@ -305,6 +305,7 @@ static const struct evfio_bus_ops pci_ops = {
 	.irq_disable	= pci_irq_disable,
 	.irq_begin	= pci_irq_begin,
 	.irq_end	= pci_irq_end,
+	.nothing	= true,
 	.requested	= VFIO_PCI_REQ_IRQ_INDEX,
 	.ioctls		= pci_ioctls,
 	.num_ioctls	= ARRAY_SIZE(pci_ioctls),

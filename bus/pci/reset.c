@@ -224,13 +224,13 @@ long pci_hot_reset(void *obj, union evfio_args *args, unsigned long arg)
 	s32 *fds;
 	long ret;
 
-	if (reset->flags)
+	if (reset->flags || !reset->count)
 		return -EINVAL;
 	ret = meeting_begin(&m, to_pci(vdev)->pdev);
 	if (ret)
 		return ret;
 	ret = -EINVAL;
-	if (!reset->count || reset->count > m.n)
+	if (reset->count > m.n)
 		goto end;
 	fds = evfio_tail_get(arg, sizeof(*reset), reset->count, sizeof(*fds));
 	ret = PTR_ERR_OR_ZERO(fds);
