@@ -28,7 +28,8 @@ static bool has_iommu(unsigned int slot)
 {
 	struct vfio_iommu_type1_info info = { .argsz = sizeof(info) };
 
-	return !xioctl(fds[slot], VFIO_IOMMU_GET_INFO, &info);
+	/* On a device the number means another ioctl. */
+	return edu_of[slot] < 0 && !xioctl(fds[slot], VFIO_IOMMU_GET_INFO, &info);
 }
 
 /* The argument can be read. (Whether it can be written comes too late: the call is done then.) */
@@ -282,7 +283,8 @@ static bool is_accounted(const struct op *op, struct answer *a, bool kernel)
 /* The kernel has no eventfd that masks INTx; this one is none. */
 static bool is_mask_eventfd(const struct op *op, struct answer *a, bool kernel)
 {
-	return pci && op->v[0] == (VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK) &&
+	return pci && a->edu >= 0 &&
+	       op->v[0] == (VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK) &&
 	       op->v[1] == VFIO_PCI_INTX_IRQ_INDEX && op->v[4] == NONE_FD &&
 	       a->ret == (kernel ? -ENOTTY : 0);
 }

@@ -835,9 +835,12 @@ static void make_get_info(struct op *op)
 
 static void run_get_info(const struct op *op, struct answer *a)
 {
-	struct vfio_device_info info = { .argsz = op->argsz };
+	union {
+		struct vfio_device_info info;
+		uint32_t room[8];
+	} in = { .info.argsz = op->argsz };
 
-	call_struct(op, a, VFIO_DEVICE_GET_INFO, &info, sizeof(info), 6);
+	call_struct(op, a, VFIO_DEVICE_GET_INFO, &in, sizeof(in), 6);
 }
 
 static uint32_t an_index(void)

@@ -9,8 +9,9 @@
  * function is left in, too.
  *
  * What is not made at all: an interrupt of a function whose line its mate shares, since the kernel
- * leaves INTx on while nobody listens; entering low power by VFIO_DEVICE_FEATURE; a write of more
- * than the readable part of its data, of which the kernel does the first registers.
+ * leaves INTx on while nobody listens; entering low power by VFIO_DEVICE_FEATURE; a write of data
+ * that cannot be read to more than one register, of which the kernel does the first, or to a
+ * register that cannot be written, for which the kernel does not look at the data.
  */
 #ifndef PCI_H
 #define PCI_H
@@ -128,14 +129,19 @@ static uint32_t hw_config(unsigned int n, uint32_t at)
 	return value;
 }
 
-/* The kernel's choice, and what INTx is for while nobody listens, are not compared. */
-static uint32_t hw_compared(unsigned int n, uint32_t at)
+/*
+ * What of it is compared: not what the kernel chooses (where messages go, where the ROM would be),
+ * nor what INTx is while nobody listens.
+ */
+static uint32_t shown(unsigned int n, uint32_t at, uint32_t value)
 {
 	const uint32_t msi = hardware[n].msi;
 
 	if (msi && at >= msi + PCI_MSI_ADDRESS_LO && at < msi + PCI_MSI_MASK_64)
 		return 0;
-	return hw_config(n, at) & (at == PCI_COMMAND ? ~(uint32_t)PCI_COMMAND_INTX_DISABLE : ~0u);
+	if (at == PCI_ROM_ADDRESS)
+		return value & PCI_ROM_ADDRESS_ENABLE;
+	return at == PCI_COMMAND ? value & ~(uint32_t)PCI_COMMAND_INTX_DISABLE : value;
 }
 
 static void cast_draw(void)
@@ -270,22 +276,24 @@ static void make_config_read(struct op *op)
 /* v: place, length, -, value */
 static void make_config_write(struct op *op)
 {
-	const unsigned int n = function_of(op->fd = a_device());
+	const unsigned int slot = a_device(), n = function_of(slot);
 	const struct hardware *hw = &hardware[n];
 	uint32_t at;
 
 	make_config_read(op);
-	op->fd = one_in(16) ? a_device() : op->fd;
+	op->fd = (uint8_t)slot;
+	op->place = one_in(24) ? LOCKED : GOOD;
 	if (op->v[1] > 8)
 		op->v[1] = 1 + below(8);
 	at = (uint32_t)op->v[0];
 	op->v[3] = one_in(3) ? (uint32_t)rnd() : one_in(2) ? -below(2) : 1u << below(32);
 	if (at < CONFIG_SHOWN && one_in(2))
-		op->v[3] ^= hw->before[at / 4] >> at % 4 * 8;
+		op->v[3] ^= shown(n, at & ~3u, hw->before[at / 4]) >> at % 4 * 8;
 	switch (below(12)) {
 	case 0: case 1: case 2:
 		op->v[0] = (uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40 | PCI_COMMAND;
 		op->v[1] = one_in(3) ? 1 : 2;
+		op->place = a_place();
 		op->v[3] = (one_in(5) ? 0 : PCI_COMMAND_MEMORY) | (one_in(2) ? 0 : PCI_COMMAND_MASTER) |
 			(one_in(2) ? 0 : PCI_COMMAND_IO) | (one_in(4) ? PCI_COMMAND_INTX_DISABLE : 0) |
 			(one_in(8) ? 1u << below(16) : 0);
@@ -318,7 +326,10 @@ static void make_hardware(struct op *op)
 /* What is in the hardware now. */
 static void run_hardware(const struct op *op, struct answer *a)
 {
-	a->word[0] = hw_compared(cast[op->v[0]], (uint32_t)op->v[1]);
+	const unsigned int n = cast[op->v[0]];
+	const uint32_t at = (uint32_t)op->v[1];
+
+	a->word[0] = shown(n, at, hw_config(n, at));
 	a->words = 1;
 }
 
@@ -672,6 +683,9 @@ static void pci_setup(int mem)
 		/* Some of it is only there when it has been opened once. */
 		dev_open(&d, functions[n].name);
 		dev_close(&d);
+		/* The kernel's module loses the interrupt line of some when they are bound. */
+		if (pwrite(hw->config, "\x21", 1, PCI_INTERRUPT_LINE) != 1)
+			tap_bail("config: %m");
 		for (uint32_t at = 0; at < CONFIG_SHOWN && at < hw->size; at += 4)
 			hw->before[at / 4] = hw_config(n, at);
 	}
@@ -680,7 +694,7 @@ static void pci_setup(int mem)
 /* Both are closed: what their registers hold is told, and made what it was. */
 static void pci_compare(void)
 {
-	uint32_t now, before;
+	uint32_t now, before, was, is;
 
 	for (unsigned int role = 0; role < 2; role++) {
 		const struct hardware *hw = &hardware[cast[role]];
@@ -690,13 +704,12 @@ static void pci_compare(void)
 			now = hw_config(cast[role], at);
 			if (now == before)
 				continue;
-			if (hw_compared(cast[role], at) !=
-			    (at == PCI_COMMAND ? before & ~(uint32_t)PCI_COMMAND_INTX_DISABLE :
-			     before)) {
-				if (tell)
-					printf("  end config %u 0x%x: ", role, at);
-				say("%x %x\n", before, hw_compared(cast[role], at));
-			}
+			was = shown(cast[role], at, before);
+			is = shown(cast[role], at, now);
+			if (tell && was != is)
+				printf("  end config %u 0x%x: ", role, at);
+			if (was != is)
+				say("%x %x\n", was, is);
 			if (pwrite(hw->config, &before, 4, at) != 4)
 				tap_bail("config 0x%x: %m", at);
 			/* Those that ones make zeros. */
