@@ -172,11 +172,11 @@ static int pci_open(struct evfio_device *vdev)
 	ret = map_ports(pv);
 	if (ret)
 		goto free;
-	look_at_rom(pv);
 	pv->config = pci_config_new(pv);
 	ret = -ENOMEM;
 	if (!pv->config)
 		goto unmap;
+	look_at_rom(pv);	/* leaves an address in the hardware's register */
 	pci_intx(pdev, 0);
 	down_write(&vdev->lock);
 	pci_memory(pv, pci_config_memory(pv));
@@ -223,19 +223,24 @@ static bool pci_close(struct evfio_device *vdev)
 	return !(command & PCI_COMMAND_MASTER) || command == U16_MAX;
 }
 
-static void rom_read(struct pci_dev *pdev, u64 off, void *buf, size_t count)
+/* Without memory there is no image either, says pci_map_rom(), which looks for its signature. */
+static int rom_read(struct pci_vdev *pv, u64 off, void *buf, size_t count)
 {
+	struct pci_dev *pdev = pv->pdev;
 	void __iomem *rom;
 	size_t size;
 
-	/* The image may be shorter than the window. */
-	memset(buf, 0xff, count);
+	if (!pci_config_memory(pv))
+		return pci_sleeps(pdev) ? -EIO : -ENOMEM;
 	rom = pci_map_rom(pdev, &size);
 	if (!rom)
-		return;
+		return -ENOMEM;
+	/* The image may be shorter than the window. */
+	memset(buf, 0xff, count);
 	if (off < size)
 		memcpy_fromio(buf, rom + off, min_t(size_t, count, size - off));
 	pci_unmap_rom(pdev, rom);
+	return 0;
 }
 
 static void port_access(void __iomem *io, void *buf, size_t count, bool write)
@@ -267,12 +272,9 @@ static int pci_access(struct evfio_device *vdev, u32 index, u64 off, void *buf, 
 
 	if (index == VFIO_PCI_CONFIG_REGION_INDEX)
 		return pci_config_access(pv, off, buf, count, write);
-	if (!pci_config_memory(pv) && index == VFIO_PCI_ROM_REGION_INDEX)
-		return -EIO;
 	if (index == VFIO_PCI_ROM_REGION_INDEX)
-		rom_read(pv->pdev, off, buf, count);
-	else
-		port_access(pv->io[index] + off, buf, count, write);
+		return rom_read(pv, off, buf, count);
+	port_access(pv->io[index] + off, buf, count, write);
 	return 0;
 }
 
