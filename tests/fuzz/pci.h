@@ -10,8 +10,8 @@
  *
  * What is not made at all: an interrupt of a function whose line its mate shares, since the kernel
  * leaves INTx on while nobody listens; entering low power by VFIO_DEVICE_FEATURE; a write of data
- * that cannot be read to more than one register, of which the kernel does the first, or to a
- * register that cannot be written, for which the kernel does not look at the data.
+ * that cannot be read, to more than one register, of which the kernel does the first, or to what
+ * cannot be written, for which the kernel does not look at the data.
  */
 #ifndef PCI_H
 #define PCI_H
@@ -36,7 +36,7 @@ static const struct spot edu_spots[] = {
 
 /* Of the controller only the queues' addresses; around the table of MSI-X, which is a hole. */
 static const struct spot nvme_spots[] = {
-	{ 0, ANYWHERE, 64, 0, 0 }, { 0, ANYWHERE, 20, 20, 0x24 }, { 0, ANYWHERE, 20, 20, 0x24 },
+	{ 0, ANYWHERE, 64, 0, 0 }, { 0, 4, 20, 20, 0x24 }, { 0, 4, 20, 20, 0x24 },
 	{ 0, 4, 32, 0, 0x1ff0 }, { 0, 4, 32, 16, 0x2000 }, { 0, 4, 32, 0, 0x2400 },
 	{ 0, 4, 16, 0, 0x3000 }, { }
 };
@@ -343,7 +343,7 @@ static void make_bar(struct op *op, bool write)
 	unsigned int count, max;
 	uint64_t at;
 
-	op->place = a_place();
+	op->place = !write ? a_place() : one_in(24) ? LOCKED : GOOD;
 	for (count = 0; spots[count].align; )
 		count++;
 	do
@@ -396,13 +396,11 @@ static void run_bytes_read(const struct op *op, struct answer *a)
 
 static void run_bytes_write(const struct op *op, struct answer *a)
 {
-	const struct op whole = { .place = op->place == ACROSS && op->v[1] > 8 ? GOOD : op->place };
 	uint32_t data[32];
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(data); i++)
 		data[i] = (uint32_t)op->v[3] + i;
-	a->ret = sys(pwrite(fds[op->fd], put(&whole, data, sizeof(data)), op->v[1],
-			    (off_t)op->v[0]));
+	a->ret = sys(pwrite(fds[op->fd], put(op, data, sizeof(data)), op->v[1], (off_t)op->v[0]));
 	bars_dirty = true;
 }
 
@@ -510,7 +508,12 @@ static void make_pci_irqs(struct op *op)
 		op->argsz = an_argsz(op->argsz);
 }
 
-/* Eventfds that signal are dealt out in turn, beginning with the one that is named. */
+/*
+ * INTx that is in use without a trigger takes interrupts with the kernel, and masks itself; with
+ * evfio it waits. So those that raise it are not left without.
+ *
+ * Eventfds that signal are dealt out in turn, beginning with the one that is named.
+ */
 static void run_pci_irqs(const struct op *op, struct answer *a)
 {
 	union {
@@ -519,9 +522,13 @@ static void run_pci_irqs(const struct op *op, struct answer *a)
 	} in = { .set = { .argsz = op->argsz, .flags = (uint32_t)op->v[0],
 			  .index = (uint32_t)op->v[1], .start = (uint32_t)op->v[2],
 			  .count = (uint32_t)op->v[3] } };
+	const uint32_t trigger = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
 	const bool deal = op->v[4] >= T0 && op->v[4] <= T2;
 	int efds[16];
 
+	if (op->v[1] == VFIO_PCI_INTX_IRQ_INDEX && op->v[0] == trigger && fds[op->v[4]] < 0 &&
+	    a->edu >= 0 && is_edu(cast[a->edu]) && !share_a_line())
+		return;
 	for (unsigned int i = 0; i < ARRAY_SIZE(efds); i++)
 		efds[i] = fds[deal ? T0 + (op->v[4] - T0 + i) % 3 : op->v[4]];
 	if (op->v[0] & VFIO_IRQ_SET_DATA_EVENTFD)
@@ -600,6 +607,9 @@ static void run_hot_info(const struct op *op, struct answer *a)
 		uint32_t room[24];
 	} in = { .info = { .argsz = op->argsz, .flags = 0xa5a5a5a5, .count = 77 } };
 
+	/* Of a container the number means another. */
+	if (edu_of[op->fd] < 0)
+		return;
 	call_struct(op, a, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &in, sizeof(in), 12);
 }
 
