@@ -223,11 +223,17 @@ static int line_trigger(struct evfio_device *vdev, struct evfio_irq *irq, u32 i,
 {
 	struct evfio_line *line = &irq->lines[i];
 	struct eventfd_ctx *ctx;
-	int ret = 0;
+	int ret;
 
 	if (fd < 0) {
 		line_release(line);
 		return 0;
+	}
+	if (irq->kind == EVFIO_IRQ_SWITCHED && !line->trigger) {
+		ret = vdev->ops->irq_line(vdev, irq - vdev->irqs, i);
+		if (ret < 0)
+			return ret;
+		line->hwirq = ret;
 	}
 	ctx = eventfd_ctx_fdget(fd);
 	if (IS_ERR(ctx))
@@ -239,13 +245,8 @@ static int line_trigger(struct evfio_device *vdev, struct evfio_irq *irq, u32 i,
 		eventfd_ctx_put(ctx);
 		return 0;
 	}
-	if (irq->kind == EVFIO_IRQ_SWITCHED) {
-		ret = vdev->ops->irq_line(vdev, irq - vdev->irqs, i);
-		line->hwirq = ret;
-	}
 	line->trigger = ctx;
-	if (ret >= 0 && irq->kind != EVFIO_IRQ_EVENT)
-		ret = line_request(vdev, line);
+	ret = irq->kind == EVFIO_IRQ_EVENT ? 0 : line_request(vdev, line);
 	if (ret < 0) {
 		line->trigger = NULL;
 		eventfd_ctx_put(ctx);
