@@ -1423,7 +1423,7 @@ static const struct call calls[] = {
 	[UNSET_CONTAINER] = { "unset_container", 1, make_group, run_unset_container, "", 1 },
 	[SET_IOMMU] = { "set_iommu", 2, make_set_iommu, run_set_iommu, "t", 2 },
 	[GET_FD] = { "get_device_fd", 4, make_get_fd, run_get_fd, "n", 4 },
-	[EVENTFD] = { "eventfd", 5, make_eventfd, run_eventfd, "c", 5 },
+	[EVENTFD] = { "eventfd", 5, make_eventfd, run_eventfd, "c", 2 },
 	[SET_IRQS] = { "set_irqs", 40, make_set_irqs, run_set_irqs, "fisncb" },
 	[MMAP] = { "mmap", 8, make_mmap, run_mmap, "wolpf" },
 	[MUNMAP] = { "munmap", 3, make_munmap, run_munmap, "wpm", 2 },
@@ -1610,7 +1610,7 @@ static void add_pci_start(unsigned int edu)
 	op->v[3] = op->v[1] == VFIO_PCI_MSIX_IRQ_INDEX ? 1 + below(4) : 1;
 	op->v[4] = T0 + edu;
 	op->argsz = IRQ_HEAD + 4 * (uint32_t)op->v[3];
-	if (one_in(3)) {
+	if (!one_in(3)) {
 		op = add(PCI_MMAP);
 		op->fd = (uint8_t)(D0 + edu);
 		op->v[0] = edu;

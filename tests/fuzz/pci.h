@@ -387,7 +387,8 @@ static void run_bytes_read(const struct op *op, struct answer *a)
 	const uint32_t *back = at(ARGS);
 
 	a->ret = sys(pread(fds[op->fd], put(op, zeros, sizeof(zeros)), op->v[1], (off_t)op->v[0]));
-	if (op->place != GOOD)
+	/* Of a read that fails the kernel may have done a part. */
+	if (op->place != GOOD || a->ret < 0)
 		return;
 	a->words = 18;
 	for (unsigned int i = 0; i < a->words; i++)
