@@ -94,11 +94,9 @@ static struct evfio_device *group_find(struct evfio_group *group, const char *na
 	int match;
 
 	list_for_each_entry(vdev, &group->devices, node) {
-		if (vdev->leaving)
-			continue;
 		match = vdev->ops->match ? vdev->ops->match(vdev, name) :
 					   !strcmp(dev_name(vdev->dev), name);
-		if (match)
+		if (match && !vdev->leaving)
 			return match < 0 ? ERR_PTR(match) : vdev;
 	}
 	return ERR_PTR(-ENODEV);

@@ -198,8 +198,8 @@ static int line_request(struct evfio_device *vdev, struct evfio_line *line)
 			  line);
 	if (ret) {
 		dev_err_ratelimited(vdev->dev, "interrupt %d: error %d%s\n", line->hwirq, ret,
-				    ret == -EBUSY ?
-				    ": another driver has it, and VFIO shares no lines that the device cannot mask" : "");
+				    ret == -EBUSY ? ": another driver has it, and VFIO shares no lines"
+						    " that the device cannot mask" : "");
 		kfree(name);
 		return ret;
 	}
@@ -463,7 +463,8 @@ static int irq_set(struct evfio_device *vdev, struct evfio_irq *irq, const struc
 		ret = vdev->ops->irq_enable(vdev, set->index, set->start + set->count);
 		if (ret)
 			return ret;
-		irq->enabled = fresh = true;
+		irq->enabled = true;
+		fresh = true;
 		for (i = 0; i < irq->count; i++)
 			irq->lines[i].masked = irq->lines[i].held;
 	}

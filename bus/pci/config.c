@@ -47,7 +47,7 @@ struct pci_config {
 #define ALL		U32_MAX
 #define NONE		0
 
-/* One register: its place in its capability and its bytes, the bits that live here, those to write. */
+/* One register: its place in its capability, its bytes, the bits that live here, those to write. */
 struct field {
 	u8	at;
 	u8	size;
@@ -76,7 +76,7 @@ static const struct field header_fields[] = {
 	{ PCI_INTERRUPT_PIN,	1, ALL, NONE },
 };
 
-/* PCI Power Management 1.2, 3.2. Wake-up events are the host's; the state is set by power_written() */
+/* PCI Power Management 1.2, 3.2. Wake-up events are the host's; the state: power_written() */
 static const struct field pm_fields[] = {
 	{ PCI_PM_PMC,	2, PCI_PM_CAP_PME_MASK, NONE },
 	{ PCI_PM_CTRL,	4, PCI_PM_CTRL_PME_ENABLE | PCI_PM_CTRL_PME_STATUS,
@@ -118,7 +118,8 @@ static const struct field pcix_fields[] = {
  * whole hierarchy, forwarding of ARI is the port's. Reset and read request size: express_written()
  */
 static const struct field express_fields[] = {
-	{ PCI_EXP_DEVCTL,  2, PCI_EXP_DEVCTL_BCR_FLR | PCI_EXP_DEVCTL_PAYLOAD | PCI_EXP_DEVCTL_READRQ,
+	{ PCI_EXP_DEVCTL,  2,
+	  PCI_EXP_DEVCTL_BCR_FLR | PCI_EXP_DEVCTL_PAYLOAD | PCI_EXP_DEVCTL_READRQ,
 	  ~PCI_EXP_DEVCTL_PHANTOM },
 	{ PCI_EXP_DEVCTL2, 2, NONE, ~PCI_EXP_DEVCTL2_ARI },
 };
@@ -166,7 +167,8 @@ static u32 msi_length(struct pci_dev *pdev, u32 at)
 {
 	u32 flags = register_at(pdev, at) >> 16;
 
-	return 10 + (flags & PCI_MSI_FLAGS_64BIT ? 4 : 0) + (flags & PCI_MSI_FLAGS_MASKBIT ? 10 : 0);
+	return 10 + (flags & PCI_MSI_FLAGS_64BIT ? 4 : 0) +
+	       (flags & PCI_MSI_FLAGS_MASKBIT ? 10 : 0);
 }
 
 static u32 pcix_length(struct pci_dev *pdev, u32 at)
@@ -188,8 +190,9 @@ static u32 vendor_length(struct pci_dev *pdev, u32 at)
 
 static u32 sata_length(struct pci_dev *pdev, u32 at)
 {
-	return (register_at(pdev, at + PCI_SATA_REGS) & PCI_SATA_REGS_MASK) == PCI_SATA_REGS_INLINE ?
-	       PCI_SATA_SIZEOF_LONG : PCI_SATA_SIZEOF_SHORT;
+	const u32 registers = register_at(pdev, at + PCI_SATA_REGS) & PCI_SATA_REGS_MASK;
+
+	return registers == PCI_SATA_REGS_INLINE ? PCI_SATA_SIZEOF_LONG : PCI_SATA_SIZEOF_SHORT;
 }
 
 static u32 express_length(struct pci_dev *pdev, u32 at)
@@ -488,7 +491,7 @@ static void size_bars(struct pci_config *c, struct pci_dev *pdev)
 		set_value32(c, at, (value32(c, at) & mask) | fixed);
 		if (fixed & PCI_BASE_ADDRESS_MEM_TYPE_64 && !(flags & IORESOURCE_IO)) {
 			i++;
-			set_value32(c, at + 4, value32(c, at + 4) & mask >> 32);
+			set_value32(c, at + 4, value32(c, at + 4) & (mask >> 32));
 		}
 	}
 	mask = 0;
@@ -594,7 +597,7 @@ static bool lost_bars(struct pci_config *c, struct pci_dev *pdev, u16 new)
 	return false;
 }
 
-/* Memory and I/O are remembered though they live in the hardware; INTx is masked through the core. */
+/* Memory and I/O are remembered though they live in the hardware; INTx is masked by the core. */
 static void command_written(struct pci_vdev *pv, u16 new, bool low)
 {
 	const u16 on = PCI_COMMAND_MEMORY | PCI_COMMAND_IO;
@@ -665,7 +668,7 @@ static void af_written(struct pci_vdev *pv)
 		pci_function_reset(&pv->vdev);
 }
 
-/* The kernel programs address and data; the user may switch off and on what the kernel has set up. */
+/* The kernel programs address and data; the user may switch off and on what it has set up. */
 static void msi_written(struct pci_vdev *pv)
 {
 	struct pci_config *c = pv->config;
@@ -763,14 +766,15 @@ static int config_write(struct pci_vdev *pv, u32 at, u32 width, u32 value)
 	if (ret)
 		return ret;
 
-	/* @width bytes never cross an aligned double word, so each of these is met at its start or not. */
+	/* @width bytes cross no aligned double word: each of these is met at its start or not. */
 	if (at < PCI_STD_HEADER_SIZEOF) {
 		if (at == PCI_COMMAND || at == PCI_COMMAND + 1)
 			command_written(pv, value, at == PCI_COMMAND);
 		size_bars(c, pv->pdev);
 	} else if (c->pm && at == c->pm + PCI_PM_CTRL) {
 		power_written(pv, value);
-	} else if (c->vpd && at <= c->vpd + PCI_VPD_ADDR + 1 && at + width > c->vpd + PCI_VPD_ADDR + 1) {
+	} else if (c->vpd && at <= c->vpd + PCI_VPD_ADDR + 1 &&
+		   at + width > c->vpd + PCI_VPD_ADDR + 1) {
 		vpd_written(pv);
 	} else if (c->exp && (at & ~3) == c->exp + PCI_EXP_DEVCTL) {
 		express_written(pv, old);

@@ -359,7 +359,7 @@ static void describe_bar(struct pci_vdev *pv, int bar)
 		region->flags |= VFIO_REGION_INFO_FLAG_MMAP;
 }
 
-/* The MSI-X table is the kernel's to write; a mapping can reach only what the IOMMU lets it reach. */
+/* The MSI-X table is the kernel's to write; what a mapping makes of it the IOMMU has to allow. */
 static void describe_msix(struct pci_vdev *pv)
 {
 	struct pci_dev *pdev = pv->pdev;
@@ -501,15 +501,18 @@ static void add_ids(char *list)
 	while ((id = strsep(&list, ","))) {
 		if (!*id)
 			continue;
-		subvendor = subdevice = PCI_ANY_ID;
-		class = mask = 0;
+		subvendor = PCI_ANY_ID;
+		subdevice = PCI_ANY_ID;
+		class = 0;
+		mask = 0;
 		n = sscanf(id, "%x:%x:%x:%x:%x:%x", &vendor, &device, &subvendor, &subdevice,
 			   &class, &mask);
 		if (n < 2) {
 			pr_warn("vfio-pci: ids: \"%s\" is not VENDOR:DEVICE\n", id);
 			continue;
 		}
-		n = pci_add_dynid(&pci_driver, vendor, device, subvendor, subdevice, class, mask, 0);
+		n = pci_add_dynid(&pci_driver, vendor, device, subvendor, subdevice, class, mask,
+				  0);
 		if (n)
 			pr_warn("vfio-pci: ids: \"%s\": error %d\n", id, n);
 	}

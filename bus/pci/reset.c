@@ -91,7 +91,8 @@ static int meeting_begin(struct meeting *m, struct pci_dev *origin)
 	m->slot = !pci_probe_reset_slot(origin->slot);
 	if (!m->slot && pci_probe_reset_bus(origin->bus))
 		return -ENODEV;
-	m->n = m->room = 0;
+	m->n = 0;
+	m->room = 0;
 	m->pdevs = NULL;
 	pci_walk_bus(origin->bus, meet, m);
 	m->pdevs = kcalloc(m->n, sizeof(*m->pdevs), GFP_KERNEL_ACCOUNT);

@@ -95,7 +95,7 @@ struct dev {
 	size_t size;
 };
 
-/* Bind, open and map @name in a container of its own (type1v2), or bail out. Quiets a platform edu. */
+/* Bind, open and map @name in a container of its own (type1v2), or bail out. Quiets an edu. */
 void dev_open(struct dev *d, const char *name);
 
 /* The same in a container that exists and has, or has not yet, an IOMMU; @d does not own it. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * odd - devices that are odd in one way each (tests/vm/odd.dtso): registers of every width and size,
+ * odd - devices odd in one way each (tests/vm/odd.dtso): registers of every width and size,
  * members of isolation groups that are not there
  */
 /* vm: timeout=120 overlay="odd" */
@@ -65,10 +65,12 @@ static void every_width(struct dev *d)
 	partly(d, 1, 7);
 	partly(d, 8, 8);
 	partly(d, 5, 15);
-	for (size_t i = 0; i < sizeof(want); i++)
-		want[i] = d->regs[0x101 + i] = (uint8_t)(i * 7);
-	is(pread(d->fd, in, sizeof(in), 0x101), sizeof(in), "%s: pread of many bytes, from an odd address",
-	   d->name);
+	for (size_t i = 0; i < sizeof(want); i++) {
+		want[i] = (uint8_t)(i * 7);
+		d->regs[0x101 + i] = want[i];
+	}
+	is(pread(d->fd, in, sizeof(in), 0x101), sizeof(in),
+	   "%s: pread of many bytes, from an odd address", d->name);
 	ok(!memcmp(in, want, sizeof(in)), "... is what is there");
 }
 
@@ -81,8 +83,8 @@ static void other_regions(struct dev *d)
 	is(info.size, 0x100, "it has 256 bytes");
 	is(info.flags, VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE,
 	   "which can be read and written, not mapped");
-	ok(mmap(NULL, page, PROT_READ, MAP_SHARED, d->fd, REGION(1)) == MAP_FAILED && errno == EINVAL,
-	   "mmap: EINVAL");
+	ok(mmap(NULL, page, PROT_READ, MAP_SHARED, d->fd, REGION(1)) == MAP_FAILED &&
+	   errno == EINVAL, "mmap: EINVAL");
 	is(pwrite(d->fd, out, 8, REGION(1) + 0xf8), 8, "pwrite of its last 8 bytes");
 	is(pread(d->fd, in, 8, REGION(1) + 0xf8), 8, "pread of them");
 	ok(!memcmp(in, out, 8), "as they were written");
@@ -94,8 +96,8 @@ static void other_regions(struct dev *d)
 	is(info.size, 0, "it is empty");
 	is(sys(pread(d->fd, in, 1, REGION(2))), -EINVAL, "pread: EINVAL");
 	is(sys(pwrite(d->fd, in, 1, REGION(2))), -EINVAL, "pwrite: EINVAL");
-	ok(mmap(NULL, page, PROT_READ, MAP_SHARED, d->fd, REGION(2)) == MAP_FAILED && errno == EINVAL,
-	   "mmap: EINVAL");
+	ok(mmap(NULL, page, PROT_READ, MAP_SHARED, d->fd, REGION(2)) == MAP_FAILED &&
+	   errno == EINVAL, "mmap: EINVAL");
 	ok(mmap(NULL, page, PROT_READ, MAP_PRIVATE, d->fd, 0) == MAP_FAILED && errno == EINVAL,
 	   "a private mmap of region 0: EINVAL");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * pci_config - configuration space: what is the device's, what is made up, and what a client may change
+ * pci_config - configuration space: the device's, what is made up, what a client may change
  */
 /* vm: board=pci */
 #include <errno.h>
@@ -42,7 +42,7 @@ static size_t read_whole(const struct dev *d)
 	return size;
 }
 
-/* Every width at every place that is aligned to it gives the same bytes, and they are the device's. */
+/* Every width at every place aligned to it gives the same bytes, and they are the device's. */
 static void every_byte(const struct dev *d)
 {
 	const size_t size = read_whole(d);
@@ -259,7 +259,8 @@ static void scratch(const struct dev *d)
 /* One write over many fields does to each what a write to it alone would. */
 static void wide_write(const struct dev *d)
 {
-	uint8_t before[PCI_STD_HEADER_SIZEOF], ones[PCI_STD_HEADER_SIZEOF], after[PCI_STD_HEADER_SIZEOF];
+	uint8_t before[PCI_STD_HEADER_SIZEOF], after[PCI_STD_HEADER_SIZEOF];
+	uint8_t ones[PCI_STD_HEADER_SIZEOF];
 
 	cfg_pread(d, 0, before, sizeof(before));
 	memset(ones, 0xff, sizeof(ones));

@@ -26,7 +26,7 @@ static long faults(void)
 	return usage.ru_minflt;
 }
 
-/* Map the whole BAR @skew bytes behind a huge page's border, write all of it; the faults it took. */
+/* Map the BAR @skew bytes behind a huge page's border, write all of it; the faults it took. */
 static long touch(const struct dev *d, size_t size, size_t skew)
 {
 	uint8_t *space = mmap(NULL, size + 2 * HUGE, PROT_NONE,

@@ -71,7 +71,7 @@ static void bars(const struct want *w, const struct dev *d)
 		is(info->size, size, "%s: BAR %u: its size", w->name, i);
 		is(info->offset, (uint64_t)i << 40, "%s: BAR %u: its offset", w->name, i);
 		flags = w->flags[i];
-		/* Smaller than a page, it may not have that to itself: then it is not to be mapped. */
+		/* Smaller than a page, it may not have that to itself: not to be mapped. */
 		if (size && size < page && !(info->flags & VFIO_REGION_INFO_FLAG_MMAP))
 			flags &= ~(uint32_t)MSIX | RW;
 		is(info->flags, flags, "%s: BAR %u: its flags", w->name, i);

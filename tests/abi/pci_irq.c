@@ -33,6 +33,7 @@ static void rocker_fire(const struct dev *d, uint32_t vector)
 {
 	bar_pwrite(d, VFIO_PCI_BAR0_REGION_INDEX, ROCKER_TEST_IRQ, &vector, sizeof(vector));
 }
+
 #define VECTORS		4
 
 static bool disabled(const struct dev *d)

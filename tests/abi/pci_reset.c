@@ -23,7 +23,7 @@
 #define NIC_RDLEN	0x02808		/* a register that a reset clears */
 #define NIC_RING	0x1000u
 
-/* The controller runs as soon as it has places for its first queues, whether or not they are memory. */
+/* The controller runs as soon as it has places for its first queues, memory or not. */
 static bool nvme_start(struct dev *d)
 {
 	long end = now_ms() + SOON;
@@ -148,7 +148,8 @@ static void bus(const char *name)
 
 	pci_open(&d, name);
 	dev_open(&other, PCI_NVME);
-	sscanf(name, "%*x:%x:%x.%x", &busnr, &slot, &fn);
+	if (sscanf(name, "%*x:%x:%x.%x", &busnr, &slot, &fn) != 3)
+		tap_bail("%s is no address", name);
 	is(affected(&d, 0, &in), -ENOSPC, "%s: HOT_RESET_INFO, no room: ENOSPC", name);
 	is(in.info.count, 1, "%s: it says for how many", name);
 	is(affected(&d, 8, &in), 0, "%s: HOT_RESET_INFO", name);

@@ -847,7 +847,7 @@ static volatile uint8_t *edu_regs[EDUS];
 /* Of one process; its threads use and overwrite them as they like. */
 static atomic_int fds[FDS], adrift;
 static unsigned int home;	/* the device that this process mostly uses */
-static bool fails;		/* its threads fail an allocation or a copy now and then, anywhere */
+static bool fails;		/* its threads fail an allocation or a copy now and then */
 static uint8_t *arena;
 static void *_Atomic windows[WINDOWS];
 #define ARENA_PAGES 1024u
@@ -1017,14 +1017,15 @@ static void map_window(void)
 		atomic_store(&windows[which], p);
 }
 
-/* Mostly in one of some wide places, where only another mapping with the same start is in the way. */
+/* Mostly in one of some wide places, where only a mapping with the same start is in the way. */
 #define PLACES		48u
 #define PLACE_PAGES	1024u
 #define PLACES_BASE	0x100000000ull
 
 static uint64_t an_iova(void)
 {
-	return one_in(8) ? IOVA + below(256) * PAGE : PLACES_BASE + below(PLACES) * PLACE_PAGES * PAGE;
+	return one_in(8) ? IOVA + below(256) * PAGE :
+			   PLACES_BASE + below(PLACES) * PLACE_PAGES * PAGE;
 }
 
 static void random_unmap(uint64_t iova)
@@ -1428,7 +1429,8 @@ static int all_well(void)
 		mem_fill(mem, PAGE, (uint32_t)i);
 		memset(mem + PAGE, 0, PAGE);
 		if (dma_map(d.container, mem, IOVA, 2 * PAGE, RW) ||
-		    edu_load(&d, IOVA, EDU_BUFFER_MAX) || edu_store(&d, IOVA + PAGE, EDU_BUFFER_MAX) ||
+		    edu_load(&d, IOVA, EDU_BUFFER_MAX) ||
+		    edu_store(&d, IOVA + PAGE, EDU_BUFFER_MAX) ||
 		    memcmp(mem, mem + PAGE, EDU_BUFFER_MAX)) {
 			printf("WRONG: after the storm %s does no DMA\n", edus[i]);
 			lost++;
