@@ -1413,7 +1413,7 @@ static void edu_settle(unsigned int edu)
 enum call_number {
 	C_OPEN, G_OPEN, SET_CONTAINER, UNSET_CONTAINER, SET_IOMMU, GET_FD, EVENTFD, SET_IRQS, MMAP,
 	MUNMAP, CLOSE, DUP, MAP_DMA, UNMAP_DMA, PCI_IRQS, PCI_MMAP, CONFIG_WRITE,
-	FIRST_OTHER
+	PCI_RAISE, PCI_COUNT, PCI_ACK, FIRST_OTHER
 };
 
 static const struct call calls[] = {
@@ -1434,6 +1434,9 @@ static const struct call calls[] = {
 	[PCI_IRQS] = { "set_irqs", 0, make_pci_irqs, run_pci_irqs, "fisncb", 40 },
 	[PCI_MMAP] = { "mmap", 0, make_bar_mmap, run_mmap, "wolpf", 6 },
 	[CONFIG_WRITE] = { "config_write", 0, make_config_write, run_bytes_write, "oc-v", 24 },
+	[PCI_COUNT] = { "count", 0, make_pci_count, run_pci_count, "", 12 },
+	[PCI_RAISE] = { "raise", 0, make_pci_raise, run_pci_raise, "eb", 12 },
+	[PCI_ACK] = { "ack", 0, make_ack, run_pci_ack, "e", 6 },
 	{ "api_version", 1, make_container, run_api, "", 1 },
 	{ "check_extension", 3, make_check, run_check, "x", 1 },
 	{ "iommu_info", 6, make_iommu_info, run_iommu_info, "", 1 },
@@ -1466,12 +1469,9 @@ static const struct call calls[] = {
 	{ "bar_read", 0, make_bar_read, run_bytes_read, "oc", 14 },
 	{ "bar_write", 0, make_bar_write, run_bytes_write, "oc-v", 10 },
 	{ "touch", 0, make_bar_touch, run_bar_touch, "wodvb", 10 },
-	{ "count", 0, make_count, run_pci_count, "", 12 },
-	{ "raise", 0, make_raise, run_pci_raise, "eb", 12 },
-	{ "ack", 0, make_ack, run_pci_ack, "e", 6 },
 	{ "dma", 0, make_dma, run_pci_dma, "eilrf", 5 },
 	{ "hot_reset_info", 0, make_hot_info, run_hot_info, "", 2 },
-	{ "hot_reset", 0, make_hot_reset, run_hot_reset, "nggg", 3 },
+	{ "hot_reset", 0, make_hot_reset, run_hot_reset, "nggg", 5 },
 };
 
 #include "deliberate.h"
@@ -1590,17 +1590,46 @@ static void add_unwind(unsigned int edu)
 		add(UNSET_CONTAINER)->fd = (uint8_t)group;
 }
 
+static void add_command(unsigned int edu, uint64_t value)
+{
+	struct op *op = add(CONFIG_WRITE);
+
+	op->fd = (uint8_t)(D0 + edu);
+	op->v[0] = (uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40 | PCI_COMMAND;
+	op->v[1] = 2;
+	op->v[3] = value;
+}
+
+/* An interrupt from end to end, if there is a trigger. */
+static void add_interrupt(unsigned int edu)
+{
+	const uint32_t commands = PCI_COMMAND_MEMORY | PCI_COMMAND_IO | PCI_COMMAND_MASTER;
+	struct op *op;
+
+	if (nr_ops + 5 > MAX_OPS)
+		return;
+	add_command(edu, commands);
+	op = add(PCI_RAISE);
+	op->v[0] = edu;
+	op->v[1] = 1u << below(4);
+	add(PCI_COUNT)->fd = (uint8_t)(T0 + edu);
+	add(PCI_ACK)->v[0] = edu;
+	op = add(PCI_IRQS);
+	op->fd = (uint8_t)(D0 + edu);
+	op->v[0] = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK;
+	op->v[3] = 1;
+	op->v[4] = NONE_FD;
+	op->argsz = IRQ_HEAD;
+}
+
 /* A trigger for the first kind of interrupts that it has, and its first BAR. */
 static void add_pci_start(unsigned int edu)
 {
 	const struct function *f = &functions[cast[edu]];
 	struct op *op;
 
-	op = add(CONFIG_WRITE);
-	op->fd = (uint8_t)(D0 + edu);
-	op->v[0] = (uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40 | PCI_COMMAND;
-	op->v[1] = 2;
-	op->v[3] = PCI_COMMAND_MEMORY | PCI_COMMAND_IO | (one_in(3) ? 0 : PCI_COMMAND_MASTER);
+	add_command(edu, PCI_COMMAND_MEMORY | PCI_COMMAND_IO |
+		    (one_in(3) ? 0 : PCI_COMMAND_MASTER));
 	add(EVENTFD)->to = (uint8_t)(T0 + edu);
 	op = add(PCI_IRQS);
 	op->fd = (uint8_t)(D0 + edu);
@@ -1721,6 +1750,11 @@ static void sequence_make(uint64_t seed, unsigned int number)
 				add_unwind(pick);
 			else
 				add_chain(pick, one_in(3) ? C1 : C0, !one_in(3));
+			continue;
+		}
+		if (pci && one_in(20)) {
+			pick = below(2);
+			add_interrupt(in_use[pick] == NONE_IN_USE ? 1 - pick : pick);
 			continue;
 		}
 		pick = below(total);

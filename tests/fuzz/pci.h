@@ -553,6 +553,23 @@ static void expect_irqs(const struct op *op)
 		*now = NONE_IN_USE;
 }
 
+/* Rather of who is likely to hear it. */
+static void make_pci_raise(struct op *op)
+{
+	make_raise(op);
+	if (in_use[op->v[0]] == NONE_IN_USE)
+		op->v[0] = 1 - op->v[0];
+}
+
+static void make_pci_count(struct op *op)
+{
+	const unsigned int role = in_use[0] == NONE_IN_USE;
+
+	make_count(op);
+	if (!one_in(4))
+		op->fd = (uint8_t)(one_in(4) ? T2 : T0 + role);
+}
+
 /* An edu raises what it has, a rocker fires a vector; both if their memory answers. */
 static void run_pci_raise(const struct op *op, struct answer *a)
 {
@@ -621,7 +638,8 @@ static void make_hot_reset(struct op *op)
 	op->place = a_place();
 	op->v[0] = one_in(4) ? below(5) : 1;
 	for (unsigned int i = 1; i <= 3; i++)
-		op->v[i] = one_in(6) ? any_slot() : a_group();
+		op->v[i] = one_in(6) ? any_slot() : one_in(3) ? a_group() :
+			   G0 + (likely[op->fd].edu & 1u);
 	if (one_in(8))
 		op->v[0] = 0x40000000u << below(2);
 	op->v[4] = one_in(12);
