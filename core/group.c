@@ -88,18 +88,29 @@ static long group_unset_container(void *obj, union evfio_args *args, unsigned lo
 	return ret;
 }
 
+/* Whether @name means the device. If it does, but is wrong, @error says so. */
+static bool device_is(struct evfio_device *vdev, const char *name, int *error)
+{
+	int match;
+
+	if (vdev->leaving)
+		return false;
+	match = vdev->ops->match ? vdev->ops->match(vdev, name) :
+				   !strcmp(dev_name(vdev->dev), name);
+	if (match < 0)
+		*error = match;
+	return match > 0;
+}
+
 static struct evfio_device *group_find(struct evfio_group *group, const char *name)
 {
 	struct evfio_device *vdev;
-	int match;
+	int error = -ENODEV;
 
-	list_for_each_entry(vdev, &group->devices, node) {
-		match = vdev->ops->match ? vdev->ops->match(vdev, name) :
-					   !strcmp(dev_name(vdev->dev), name);
-		if (match && !vdev->leaving)
-			return match < 0 ? ERR_PTR(match) : vdev;
-	}
-	return ERR_PTR(-ENODEV);
+	list_for_each_entry(vdev, &group->devices, node)
+		if (device_is(vdev, name, &error))
+			return vdev;
+	return ERR_PTR(error);
 }
 
 static long group_get_device_fd(void *obj, union evfio_args *args, unsigned long arg)

@@ -198,8 +198,8 @@ static int line_request(struct evfio_device *vdev, struct evfio_line *line)
 			  line);
 	if (ret) {
 		dev_err_ratelimited(vdev->dev, "interrupt %d: error %d%s\n", line->hwirq, ret,
-				    ret == -EBUSY ? ": another driver has it, and VFIO shares no lines"
-						    " that the device cannot mask" : "");
+				    ret != -EBUSY ? "" :
+				    ": another driver has it, and VFIO shares no lines of such devices");
 		kfree(name);
 		return ret;
 	}

@@ -301,7 +301,8 @@ static bool is_feature(const struct op *op)
 	const uint32_t ways = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET;
 	const uint32_t known = VFIO_DEVICE_FEATURE_MASK | ways | VFIO_DEVICE_FEATURE_PROBE;
 
-	return (is_readable(op) || op->place == ACROSS) && op->argsz >= 8 && !(op->v[0] & ~(uint64_t)known) &&
+	return (is_readable(op) || op->place == ACROSS) && op->argsz >= 8 &&
+	       !(op->v[0] & ~(uint64_t)known) &&
 	       (op->v[0] & VFIO_DEVICE_FEATURE_PROBE || (op->v[0] & ways) != ways);
 }
 
@@ -310,7 +311,8 @@ static bool is_low_power(const struct op *op, struct answer *a, bool kernel)
 {
 	const uint32_t number = op->v[0] & VFIO_DEVICE_FEATURE_MASK;
 
-	return pci && a->edu >= 0 && is_feature(op) && number >= VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY &&
+	return pci && a->edu >= 0 && is_feature(op) &&
+	       number >= VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY &&
 	       number <= VFIO_DEVICE_FEATURE_LOW_POWER_EXIT &&
 	       (kernel ? !a->ret || a->ret == -EINVAL : a->ret == -ENOTTY);
 }

@@ -98,7 +98,7 @@ struct call {
 };
 
 static bool pci;		/* this is the PCI board */
-static const char *edus[] = { EDU0, EDU1 };
+static const char * const edus[] = { EDU0, EDU1 };
 static const uint64_t edu_base[] = { 0x10000000, 0x10100000 };
 static volatile uint8_t *edu_regs[2];	/* through /dev/mem: works whatever VFIO does */
 static const char *pci_name(uint64_t n);

@@ -294,9 +294,10 @@ static void make_config_write(struct op *op)
 		op->v[0] = (uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40 | PCI_COMMAND;
 		op->v[1] = one_in(3) ? 1 : 2;
 		op->place = a_place();
-		op->v[3] = (one_in(5) ? 0 : PCI_COMMAND_MEMORY) | (one_in(2) ? 0 : PCI_COMMAND_MASTER) |
-			(one_in(2) ? 0 : PCI_COMMAND_IO) | (one_in(4) ? PCI_COMMAND_INTX_DISABLE : 0) |
-			(one_in(8) ? 1u << below(16) : 0);
+		op->v[3] = (one_in(5) ? 0 : PCI_COMMAND_MEMORY) |
+			   (one_in(2) ? 0 : PCI_COMMAND_MASTER) | (one_in(2) ? 0 : PCI_COMMAND_IO) |
+			   (one_in(4) ? PCI_COMMAND_INTX_DISABLE : 0) |
+			   (one_in(8) ? 1u << below(16) : 0);
 		break;
 	case 3:
 		if (!hw->pm)
@@ -308,7 +309,8 @@ static void make_config_write(struct op *op)
 	case 4:
 		if (!hw->exp || !one_in(3))
 			break;
-		op->v[0] = (uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40 | (hw->exp + PCI_EXP_DEVCTL);
+		op->v[0] = (uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40 |
+			   (hw->exp + PCI_EXP_DEVCTL);
 		op->v[1] = 2;
 		op->v[3] = PCI_EXP_DEVCTL_BCR_FLR | (one_in(2) ? 0 : (uint32_t)rnd() & 0xffff);
 		break;
