@@ -125,21 +125,25 @@ unmap:
 	return ret;
 }
 
-/* A ROM is shown if it can be read. */
+/* A ROM is shown if it can be read. Looking leaves an address in its register. */
 static void look_at_rom(struct pci_vdev *pv)
 {
 	struct evfio_region *region = &pv->vdev.regions[VFIO_PCI_ROM_REGION_INDEX];
 	void __iomem *rom;
 	size_t size;
+	u32 address;
 
 	region->size = 0;
 	region->flags = 0;
 	if (!pci_resource_len(pv->pdev, PCI_ROM_RESOURCE))
 		return;
+	pci_read_config_dword(pv->pdev, PCI_ROM_ADDRESS, &address);
 	rom = pci_map_rom(pv->pdev, &size);
+	if (rom)
+		pci_unmap_rom(pv->pdev, rom);
+	pci_write_config_dword(pv->pdev, PCI_ROM_ADDRESS, address);
 	if (!rom)
 		return;
-	pci_unmap_rom(pv->pdev, rom);
 	region->size = pci_resource_len(pv->pdev, PCI_ROM_RESOURCE);
 	region->flags = VFIO_REGION_INFO_FLAG_READ;
 }
@@ -172,11 +176,11 @@ static int pci_open(struct evfio_device *vdev)
 	ret = map_ports(pv);
 	if (ret)
 		goto free;
+	look_at_rom(pv);
 	pv->config = pci_config_new(pv);
 	ret = -ENOMEM;
 	if (!pv->config)
 		goto unmap;
-	look_at_rom(pv);	/* leaves an address in the hardware's register */
 	pci_intx(pdev, 0);
 	down_write(&vdev->lock);
 	pci_memory(pv, pci_config_memory(pv));

@@ -86,6 +86,8 @@ static void odd(const struct dev *d)
 		}
 	is(wrong, 0, "%s: any length at any place", d->name);
 	is(cfg_pread(d, 3, buf, 0), 0, "%s: no length", d->name);
+	is(cfg_pread(d, size + 4, buf, 0), 0, "%s: no length, past the end", d->name);
+	is(sys(pread(d->fd, buf, 0, 0xffll << 40)), 0, "%s: no length, nowhere", d->name);
 	is(cfg_pread(d, size - 1, buf, 1), 1, "%s: the last byte", d->name);
 	for (size_t i = 0; i < COUNT(past); i++) {
 		last += cfg_pread(d, size + past[i][0], buf, past[i][1]) != -EFAULT;

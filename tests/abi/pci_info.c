@@ -103,6 +103,32 @@ static void others(const struct want *w, const struct dev *d)
 	is(region_info(d, ~0u, &info), -EINVAL, "%s: region ~0: there is none", w->name);
 }
 
+/* An image is read where there is one, and only while memory is on. */
+static void rom(const struct want *w, const struct dev *d)
+{
+	uint16_t signature = 0;
+
+	if (!w->rom)
+		return;
+	is(bar_pread(d, VFIO_PCI_ROM_REGION_INDEX, 0, &signature, 2), 2, "%s: ROM: read", w->name);
+	is(signature, 0xaa55, "%s: ROM: its signature", w->name);
+	cfg_command(d, 0, MEMORY);
+	is(bar_pread(d, VFIO_PCI_ROM_REGION_INDEX, 0, &signature, 2), -ENOMEM,
+	   "%s: ROM: memory off, there is no image: ENOMEM", w->name);
+	cfg_command(d, MEMORY, 0);
+	is(bar_pread(d, VFIO_PCI_ROM_REGION_INDEX, 0, &signature, 2), 2, "%s: ROM: on again",
+	   w->name);
+}
+
+/* Whether there is such a reset or not. */
+static void hot_reset_of_nothing(const struct want *w, const struct dev *d)
+{
+	struct vfio_pci_hot_reset reset = { .argsz = sizeof(reset) };
+
+	is(xioctl(d->fd, VFIO_DEVICE_PCI_HOT_RESET, &reset), -EINVAL,
+	   "%s: a hot reset without groups: EINVAL", w->name);
+}
+
 /* How much room a caller gives, and what he is told of the rest. */
 static void argsz(void)
 {
@@ -163,6 +189,8 @@ int main(int argc, char **argv)
 		bars(&wanted[i], &d);
 		others(&wanted[i], &d);
 		irqs(&wanted[i], &d);
+		rom(&wanted[i], &d);
+		hot_reset_of_nothing(&wanted[i], &d);
 		dev_close(&d);
 	}
 	argsz();

@@ -188,7 +188,12 @@ static void msi(struct dev *d, int efd)
 	edu_raise(d, 1);
 	is(efd_take(efd, SOON), 1, "and the next one arrives");
 	edu_ack(d);
+	is(irq_vectors(d->fd, MSI, 0, 0, &efd), 0, "eventfds for no vectors change nothing");
+	edu_raise(d, 1);
+	is(efd_take(efd, SOON), 1, "the next one still arrives");
+	edu_ack(d);
 	is(irq_disable(d->fd, MSI), 0, "MSI off");
+	is(irq_vectors(d->fd, INTX, 0, 0, &efd), -EINVAL, "not so INTx: EINVAL");
 	is(irq_disable(d->fd, MSI), -EINVAL, "MSI off twice: EINVAL");
 	is(irq_set(d->fd, MSI, NONE | TRIGGER, 0), -EINVAL,
 	   "off, it is not triggered by hand: EINVAL");
@@ -335,6 +340,19 @@ static void msix(void)
 		close(efds[i]);
 }
 
+/* More vectors than the interrupt controller has for the device: no matter what for. */
+static void too_many(int efd)
+{
+	const int32_t bad = 12345;
+	struct dev d;
+
+	pci_open(&d, PCI_NVME);
+	is(irq_vectors(d.fd, MSIX, 0, 2, (int32_t[]){ efd, efd }), 0, "two vectors of many");
+	is(irq_vectors(d.fd, MSIX, 64, 1, &efd), -EINVAL, "the last of them: EINVAL");
+	is(irq_vectors(d.fd, MSIX, 64, 1, &bad), -EINVAL, "for no file: EINVAL, too");
+	dev_close(&d);
+}
+
 /* A device with all three kinds: one at a time. */
 static void three_kinds(void)
 {
@@ -466,6 +484,7 @@ int main(int argc, char **argv)
 	dev_close(&d);
 	shared_line();
 	msix();
+	too_many(efd);
 	three_kinds();
 	not_the_devices();
 	close(efd);

@@ -206,6 +206,11 @@ static void table(void)
 	ok(entry[0] == before[0] && entry[2] == before[2], "but changes nothing");
 	is(bar_pread(&d, 0, NVME_TABLE - 4, before, 8), 8, "read() across its beginning");
 	ok(before[0] != ~0u && before[1] == ~0u, "gives what comes before it, then ones");
+	cfg_command(&d, 0, MEMORY);
+	is(bar_pread(&d, 0, NVME_TABLE, &value, 4), 4, "memory off, read() of the table is none");
+	is(value, ~0u, "and gives ones");
+	is(bar_pwrite(&d, 0, NVME_TABLE, &none, 4), 4, "nor is write()");
+	is(bar_pread(&d, 0, NVME_TABLE - 4, before, 8), -EIO, "across its beginning: EIO");
 	dev_close(&d);
 	close(efd);
 }
