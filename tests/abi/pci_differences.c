@@ -40,7 +40,8 @@ static void mask_by_eventfd(struct dev *d, int efd)
 	const uint32_t mask = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK;
 	int masks = efd_new(0);
 
-	is(irq_set(d->fd, INTX, mask, masks), tap_kernel ? -ENOTTY : 0, "an eventfd that masks INTx");
+	is(irq_set(d->fd, INTX, mask, masks), tap_kernel ? -ENOTTY : 0,
+	   "an eventfd that masks INTx");
 	efd_signal(masks);
 	edu_raise(d, 1);
 	is(efd_take(efd, tap_kernel ? SOON : QUIET), tap_kernel, "signalled, nothing comes");

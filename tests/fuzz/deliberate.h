@@ -344,6 +344,8 @@ static const struct deliberate deliberate[] = {
 	{ "`VFIO_DEVICE_IOEVENTFD`", "unknown", is_ioeventfd, NULL },
 	{ "`VFIO_DEVICE_FEATURE` of vfio-pci", "feature", is_low_power, NULL },
 	{ "`VFIO_DEVICE_FEATURE` of vfio-pci", "feature", is_token, NULL },
+	{ "`VFIO_DEVICE_FEATURE` of vfio-pci", "dirty_pages", is_low_power, NULL },
+	{ "`VFIO_DEVICE_FEATURE` of vfio-pci", "dirty_pages", is_token, NULL },
 	{ "a range that ends at the last address", "unmap_dma", is_last_address, NULL },
 	{ "RLIMIT_MEMLOCK", "map_dma", is_accounted, NULL },
 };

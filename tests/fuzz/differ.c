@@ -2,7 +2,8 @@
 /*
  * differ - makes sequences of VFIO calls out of numbers, runs them, tells what came of each call
  *
- *	differ [--kernel] hashes SEED FIRST COUNT	one line a sequence
+ *	differ [--kernel] [--pci] hashes SEED FIRST COUNT
+ *							one line a sequence
  *	differ [--kernel] details SEED <FILE		each line of FILE: a sequence's number and
  *							those of the calls left out; all told
  *	differ [--kernel] masked SEED <FILE		the same, as one hash a line
@@ -10,7 +11,8 @@
  * It runs in a guest, once on evfio's modules and once on the kernel's (--kernel), which
  * tests/fuzz/differ starts and compares. A sequence depends on SEED and its number alone, never on
  * an answer, and begins with everything closed and the devices quiet, so that it can be run by
- * itself. What has to be different (deliberate.h) is told in the same words by both sides.
+ * itself. With --pci it is about the functions of the PCI board (pci.h), otherwise about the two
+ * platform devices. What has to be different (deliberate.h) is told in the same words by both sides.
  *
  * What is compared: return value or errno, what a call writes back, the counts of eventfds, what a
  * device reaches by DMA, whether a mapping of registers answers, and pages that stay locked.
@@ -98,7 +100,7 @@ struct call {
 };
 
 static bool pci;		/* this is the PCI board */
-static const char * const edus[] = { EDU0, EDU1 };
+static const char *edus[2] = { EDU0, EDU1 };
 static const uint64_t edu_base[] = { 0x10000000, 0x10100000 };
 static volatile uint8_t *edu_regs[2];	/* through /dev/mem: works whatever VFIO does */
 static const char *pci_name(uint64_t n);
@@ -1595,7 +1597,7 @@ static void add_command(unsigned int edu, uint64_t value)
 	struct op *op = add(CONFIG_WRITE);
 
 	op->fd = (uint8_t)(D0 + edu);
-	op->v[0] = (uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40 | PCI_COMMAND;
+	op->v[0] = CONFIG_AT(PCI_COMMAND);
 	op->v[1] = 2;
 	op->v[3] = value;
 }
@@ -2010,7 +2012,8 @@ int main(int argc, char **argv)
 		pci |= !strcmp(argv[1], "--pci");
 	}
 	if (argc < 3)
-		tap_bail("usage: differ [--kernel] [--pci] hashes|details|masked SEED [FIRST COUNT]");
+		tap_bail("usage: differ [--kernel] [--pci] "
+			 "hashes|details|masked SEED [FIRST COUNT]");
 	seed = strtoull(argv[2], NULL, 0);
 	setup();
 	if (!strcmp(argv[1], "hashes") && argc == 5) {

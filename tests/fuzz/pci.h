@@ -11,13 +11,15 @@
  * What is not made at all: an interrupt of a function whose line its mate shares, since the kernel
  * leaves INTx on while nobody listens; entering low power by VFIO_DEVICE_FEATURE; a write of data
  * that cannot be read, to more than one register, of which the kernel does the first, or to what
- * cannot be written, for which the kernel does not look at the data.
+ * cannot be written, for which the kernel does not look at the data; a write that ends where MSI's
+ * flags begin, with which the kernel writes the flags as well.
  */
 #ifndef PCI_H
 #define PCI_H
 
 #define CONFIG_SHOWN	0x200u		/* no function has a capability behind that */
 #define PORTS		0x3eff0000ull	/* where the board has I/O port 0 */
+#define CONFIG_AT(at)	((uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40 | (at))
 #define ANYWHERE	1		/* an alignment: the registers take any width */
 
 /*
@@ -267,7 +269,7 @@ static void make_config_read(struct op *op)
 {
 	op->fd = a_device();
 	op->place = a_place();
-	op->v[0] = (uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40 | a_register(function_of(op->fd));
+	op->v[0] = CONFIG_AT(a_register(function_of(op->fd)));
 	op->v[1] = one_in(2) ? 1u << below(3) : below(one_in(4) ? 200 : 9);
 	if (one_in(2))
 		op->v[0] &= ~(op->v[1] < 8 ? op->v[1] - (op->v[1] > 0) : 7);
@@ -291,26 +293,26 @@ static void make_config_write(struct op *op)
 		op->v[3] ^= shown(n, at & ~3u, hw->before[at / 4]) >> at % 4 * 8;
 	switch (below(12)) {
 	case 0: case 1: case 2:
-		op->v[0] = (uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40 | PCI_COMMAND;
+		op->v[0] = CONFIG_AT(PCI_COMMAND);
 		op->v[1] = one_in(3) ? 1 : 2;
 		op->place = a_place();
-		op->v[3] = (one_in(5) ? 0 : PCI_COMMAND_MEMORY) |
-			   (one_in(2) ? 0 : PCI_COMMAND_MASTER) | (one_in(2) ? 0 : PCI_COMMAND_IO) |
-			   (one_in(4) ? PCI_COMMAND_INTX_DISABLE : 0) |
-			   (one_in(8) ? 1u << below(16) : 0);
+		op->v[3] = one_in(5) ? 0 : PCI_COMMAND_MEMORY;
+		op->v[3] |= one_in(2) ? 0 : PCI_COMMAND_MASTER;
+		op->v[3] |= one_in(2) ? 0 : PCI_COMMAND_IO;
+		op->v[3] |= one_in(4) ? PCI_COMMAND_INTX_DISABLE : 0;
+		op->v[3] |= one_in(8) ? 1u << below(16) : 0;
 		break;
 	case 3:
 		if (!hw->pm)
 			break;
-		op->v[0] = (uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40 | (hw->pm + PCI_PM_CTRL);
+		op->v[0] = CONFIG_AT(hw->pm + PCI_PM_CTRL);
 		op->v[1] = one_in(3) ? 1 : 2;
 		op->v[3] = one_in(2) ? 0 : below(4);
 		break;
 	case 4:
 		if (!hw->exp || !one_in(3))
 			break;
-		op->v[0] = (uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40 |
-			   (hw->exp + PCI_EXP_DEVCTL);
+		op->v[0] = CONFIG_AT(hw->exp + PCI_EXP_DEVCTL);
 		op->v[1] = 2;
 		op->v[3] = PCI_EXP_DEVCTL_BCR_FLR | (one_in(2) ? 0 : (uint32_t)rnd() & 0xffff);
 		break;
@@ -399,8 +401,11 @@ static void run_bytes_read(const struct op *op, struct answer *a)
 
 static void run_bytes_write(const struct op *op, struct answer *a)
 {
+	const uint64_t msi = a->edu < 0 ? 0 : hardware[cast[a->edu]].msi;
 	uint32_t data[32];
 
+	if (msi && op->v[0] + op->v[1] == CONFIG_AT(msi + PCI_MSI_FLAGS))
+		return;
 	for (unsigned int i = 0; i < ARRAY_SIZE(data); i++)
 		data[i] = (uint32_t)op->v[3] + i;
 	a->ret = sys(pwrite(fds[op->fd], put(op, data, sizeof(data)), op->v[1], (off_t)op->v[0]));
