@@ -9,10 +9,10 @@
  *	differ [--kernel] masked SEED <FILE		the same, as one hash a line
  *
  * It runs in a guest, once on evfio's modules and once on the kernel's (--kernel), which
- * tests/fuzz/differ starts and compares. A sequence depends on SEED and its number alone, never on
- * an answer, and begins with everything closed and the devices quiet, so that it can be run by
- * itself. With --pci it is about the functions of the PCI board (pci.h), otherwise about the two
- * platform devices. What has to be different (deliberate.h) is told in the same words by both sides.
+ * tests/fuzz/differ starts and compares. With --pci it is about the functions of the PCI board
+ * (pci.h), otherwise about two platform devices. A sequence depends on SEED and its number alone,
+ * never on an answer, and begins with everything closed and the devices quiet, so that it can be
+ * run by itself. What has to be different (deliberate.h) is told in the same words by both sides.
  *
  * What is compared: return value or errno, what a call writes back, the counts of eventfds, what a
  * device reaches by DMA, whether a mapping of registers answers, and pages that stay locked.
