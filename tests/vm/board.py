@@ -320,8 +320,9 @@ def initramfs(name, command, programs, modules, parameters, timeout, mode, layou
                 [(file, 0o100000 | mode, data) for file, (data, mode) in contents.items()])
 
 
-def qemu(name, dtb, initrd, smp, memory, append, extra, layout="platform"):
-    command = ["qemu-system-aarch64", "-M", MACHINE, "-cpu", CPUS.get(name, CPU), "-smp", str(smp), "-m", memory,
+def qemu(name, dtb, initrd, smp, memory, append, extra, layout="platform", mode=()):
+    machine = MACHINE + (",virtualization=on" if "kvm" in mode else "")
+    command = ["qemu-system-aarch64", "-M", machine, "-cpu", CPUS.get(name, CPU), "-smp", str(smp), "-m", memory,
                "-nodefaults", "-display", "none", "-no-reboot", "-accel", "tcg,thread=multi",
                "-kernel", str(kernel(name) / "vmlinuz"), "-initrd", str(initrd),
                # An oops ends the guest, and the whole log is on the serial line (panic_print).
@@ -354,7 +355,8 @@ def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, me
     timeout: seconds that the command may take
     mode: "shell" gives an interactive guest on this terminal instead, "symbols" prints what gdb needs,
         "unloaded" leaves the modules in /lib/modules, "unbound" PCI functions without a driver, "clients"
-        has Debian's programs in /clients
+        has Debian's programs in /clients, "kvm" a machine that can be a host itself, with its kernel's
+        image as /bin/vmlinuz
     overlay: of the device tree, one more, by its name
     echo: pass the guest's output on to stdout as it comes
     layout: one of BOARDS
@@ -363,6 +365,8 @@ def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, me
     result = Result(name)
     started = time.monotonic()
     files = [*PROGRAMS.glob("*"), *map(Path, programs)]
+    if "kvm" in mode:
+        files.append(kernel(name) / "vmlinuz")
     known = [*MODULES, PCI_MODULE]
     for parameter in parameters:
         if parameter.split(".")[0] not in known:
@@ -384,7 +388,7 @@ def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, me
         initrd.write(initramfs(name, command, files, loaded, parameters, timeout, mode, layout))
         initrd.flush()
         tree = device_tree(CPUS.get(name, CPU), smp, overlay) if layout == "platform" else None
-        guest = qemu(name, tree, initrd.name, smp, memory, append, extra, layout)
+        guest = qemu(name, tree, initrd.name, smp, memory, append, extra, layout, mode)
         if "shell" in mode:
             result.status = subprocess.run([*guest, "-serial", "mon:stdio"]).returncode
             return result

@@ -25,7 +25,7 @@ ONLY = os.environ.get("T", "").split()
 ORACLE = bool(os.environ.get("ORACLE"))
 OPTION_LINE = re.compile(r"^\s*(?:/\*|\*|#)\s*vm:\s*(.*?)\s*(?:\*/)?\s*$", re.MULTILINE)
 OPTIONS = {"smp", "memory", "timeout", "cmdline", "params", "args", "kernels", "overlay", "load", "board",
-           "bind", "stock"}
+           "bind", "stock", "kvm"}
 
 
 def sources():
@@ -60,8 +60,9 @@ def job(kernel, source, program, command, options, name):
             stock=options.get("stock", "").split(),
             smp=int(options.get("smp", 2)), memory=options.get("memory", "512M"),
             timeout=int(options.get("timeout", 60)), overlay=options.get("overlay", ""),
-            mode=["unbound"] * (options.get("bind") == "no") + ["unloaded"] * (options.get("load") == "no") +
-            ["clients"] * (suite == "clients"))
+            mode=[word for word, wanted in {
+                "unbound": options.get("bind") == "no", "unloaded": options.get("load") == "no",
+                "clients": suite == "clients", "kvm": options.get("kvm") == "yes"}.items() if wanted])
         if result.data:
             board.GCOV.mkdir(parents=True, exist_ok=True)
             (board.GCOV / f"{name}.tar.gz").write_bytes(result.data)
