@@ -50,7 +50,7 @@ tests: $(abi-programs)
 check:
 	$(call guest-build,$(KERNELS))
 	@tests/vm/fetch checkpatch clients 6.1
-	@$(MAKE) -s --no-print-directory tests
+	@$(MAKE) -s --no-print-directory tests clients
 	@KERNELS="$(KERNELS)" LINT_KERNELS="$(LINT_KERNELS)" T="$(T)" PYTHONDONTWRITEBYTECODE=1 \
 		/usr/bin/python3 -m pytest -p no:cacheprovider -v --no-header -rN \
 		tests/vm$(if $(T),/test_guest.py)
@@ -58,7 +58,7 @@ check:
 check-oracle:
 	@tests/vm/setup
 	@tests/vm/fetch guest clients $(KERNELS)
-	@$(MAKE) -s --no-print-directory tests
+	@$(MAKE) -s --no-print-directory tests clients
 	@ORACLE=1 KERNELS="$(KERNELS)" T="$(T)" PYTHONDONTWRITEBYTECODE=1 \
 		/usr/bin/python3 -m pytest -p no:cacheprovider -v --no-header -rN tests/vm/test_guest.py
 
@@ -80,6 +80,7 @@ lint-7.2:
 	@tests/vm/setup
 	@LINT_KERNELS=7.2 tests/lint modules
 
+include tests/clients/clients.mk
 include tests/kernel/kernel.mk
 include tests/fuzz/fuzz.mk
 include tests/bench/bench.mk

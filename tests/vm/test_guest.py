@@ -25,7 +25,7 @@ ONLY = os.environ.get("T", "").split()
 ORACLE = bool(os.environ.get("ORACLE"))
 OPTION_LINE = re.compile(r"^\s*(?:/\*|\*|#)\s*vm:\s*(.*?)\s*(?:\*/)?\s*$", re.MULTILINE)
 OPTIONS = {"smp", "memory", "timeout", "cmdline", "params", "args", "kernels", "overlay", "load", "board",
-           "bind", "stock", "kvm"}
+           "bind", "stock", "kvm", "programs"}
 
 
 def sources():
@@ -53,7 +53,8 @@ def job(kernel, source, program, command, options, name):
 
     def do():
         result = board.run(
-            kernel, f"{command} {options.get('args', '')}{' --kernel' * (ORACLE and suite == 'abi')}", [program],
+            kernel, f"{command} {options.get('args', '')}{' --kernel' * (ORACLE and suite == 'abi')}",
+            [program, *board.BUILD.glob(options.get("programs", "none"))],
             modules="kernel" if ORACLE else "evfio",
             parameters=options.get("params", "").split(), append=options.get("cmdline", ""),
             layout=options.get("board", "platform"),
