@@ -45,7 +45,10 @@ within() {
 cd / || exit
 mkdir -p /tmp/inner/bin /tmp/inner/dev /tmp/inner/proc /tmp/inner/sys /tmp/inner/lib
 cp /bin/busybox /tmp/inner/bin
-cp /lib/modules/nvme*.ko /tmp/inner/lib
+sed '/^nvme\.ko/q' /vm/modules >/tmp/inner/modules	# nvme's come first, in their order
+while read -r module; do
+	cp "/lib/modules/$module" /tmp/inner/lib
+done </tmp/inner/modules
 cat >/tmp/inner/init <<'END'
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -53,9 +56,9 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 stty -onlcr
-for module in nvme-auth nvme-keyring nvme-core nvme; do
-	[ ! -e /lib/$module.ko ] || insmod /lib/$module.ko
-done
+while read -r module; do
+	insmod "/lib/$module"
+done </modules
 i=0
 while [ ! -b /dev/nvme0n1 ] && [ $i -lt 60 ]; do
 	sleep 1

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Read before each source of the kernel's own tests of VFIO: what they lack when built by themselves, and
- * a container of /dev/vfio/vfio where they would take iommufd.
+ * Read before each source of the kernel's own tests of VFIO: what they lack when built by
+ * themselves, and a container of /dev/vfio/vfio where they would take iommufd.
  */
 #include <stdlib.h>
 
