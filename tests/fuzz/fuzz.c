@@ -614,6 +614,7 @@ static long load_platform(void)
 static long have_no_core(void)
 {
 	unload("vfio_platform");
+	unload("vfio_pci");
 	unload("vfio_iommu_type1");
 	unload("vfio");
 	injection_in_init();
