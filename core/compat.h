@@ -11,7 +11,6 @@
 #include <linux/iommu.h>
 #include <linux/irqdomain.h>
 #include <linux/mm.h>
-#include <linux/pci.h>
 #include <linux/platform_device.h>
 #ifdef HAVE_INSERT_PMD_PFN_T
 #include <linux/pfn_t.h>
@@ -83,30 +82,6 @@ static inline vm_fault_t evfio_insert_pmd(struct vm_fault *vmf, unsigned int ord
 #else
 #define evfio_devnode_dev struct device
 #endif
-
-/* MSI-X vectors can be added while others are in use. */
-static inline bool evfio_msix_grows(struct pci_dev *pdev)
-{
-#ifdef HAVE_MSIX_ALLOC_IRQ_AT
-	return pci_msix_can_alloc_dyn(pdev);
-#else
-	return false;
-#endif
-}
-
-static inline int evfio_msix_grow(struct pci_dev *pdev, unsigned int vector)
-{
-#ifdef HAVE_MSIX_ALLOC_IRQ_AT
-	struct msi_map map;
-
-	if (!pci_msix_can_alloc_dyn(pdev))
-		return -EINVAL;
-	map = pci_msix_alloc_irq_at(pdev, vector, NULL);
-	return map.index < 0 ? map.index : map.virq;
-#else
-	return -EINVAL;
-#endif
-}
 
 /* platform_driver::remove returns nothing, under whichever name. */
 #ifdef HAVE_PLATFORM_REMOVE_VOID

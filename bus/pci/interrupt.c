@@ -80,7 +80,7 @@ int pci_irqs_describe(struct pci_vdev *pv)
 		irq->kind = index < VFIO_PCI_ERR_IRQ_INDEX ? EVFIO_IRQ_SWITCHED : EVFIO_IRQ_EVENT;
 		if (index == VFIO_PCI_INTX_IRQ_INDEX)
 			irq->flags |= VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED;
-		else if (index != VFIO_PCI_MSIX_IRQ_INDEX || !evfio_msix_grows(pdev))
+		else if (index != VFIO_PCI_MSIX_IRQ_INDEX || !pci_vdev_msix_grows(pdev))
 			irq->flags |= VFIO_IRQ_INFO_NORESIZE;
 	}
 	vdev->irqs[VFIO_PCI_ERR_IRQ_INDEX].hidden = !pci_is_pcie(pdev);
@@ -147,7 +147,7 @@ int pci_irq_line(struct evfio_device *vdev, u32 index, u32 line)
 	if (index == VFIO_PCI_MSI_IRQ_INDEX)
 		return irq;
 	if (irq < 0)
-		return evfio_msix_grow(pdev, line);
+		return pci_vdev_msix_grow(pdev, line);
 	get_cached_msi_msg(irq, &msg);
 	pci_write_msi_msg(irq, &msg);
 	return irq;

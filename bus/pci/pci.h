@@ -51,6 +51,30 @@ static inline bool pci_sleeps(struct pci_dev *pdev)
 	return pdev->current_state == PCI_D3hot || pdev->current_state == PCI_D3cold;
 }
 
+/* MSI-X vectors can be added while others are in use. HAVE_*: see core/compat.h. */
+static inline bool pci_vdev_msix_grows(struct pci_dev *pdev)
+{
+#ifdef HAVE_MSIX_ALLOC_IRQ_AT
+	return pci_msix_can_alloc_dyn(pdev);
+#else
+	return false;
+#endif
+}
+
+static inline int pci_vdev_msix_grow(struct pci_dev *pdev, unsigned int vector)
+{
+#ifdef HAVE_MSIX_ALLOC_IRQ_AT
+	struct msi_map map;
+
+	if (!pci_msix_can_alloc_dyn(pdev))
+		return -EINVAL;
+	map = pci_msix_alloc_irq_at(pdev, vector, NULL);
+	return map.index < 0 ? map.index : map.virq;
+#else
+	return -EINVAL;
+#endif
+}
+
 /* config.c */
 
 struct pci_config *pci_config_new(struct pci_vdev *pv);

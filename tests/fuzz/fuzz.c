@@ -545,21 +545,32 @@ static long members(void)
 	return ret;
 }
 
-static long have_none(void)
+/* Without a driver, and @driver's as soon as it is probed. */
+static long have_unbound(const char *name, const char *driver)
 {
-	int ret = board_unbind(EDU0);
+	int ret = board_unbind(name);
 
 	if (!ret)
-		ret = file_write(board_path(EDU0, "driver_override"), "vfio-platform");
+		ret = file_write(board_path(name, "driver_override"), driver);
 	return ok_or_bail(ret, "unbind");
+}
+
+static long probe(const char *drivers_probe, const char *name)
+{
+	int ret = file_write(drivers_probe, name);
+
+	/* A probe that fails does not fail the write. */
+	return ret ? ret : *board_driver(name) ? 0 : -ENODEV;
+}
+
+static long have_none(void)
+{
+	return have_unbound(EDU0, "vfio-platform");
 }
 
 static long bind(void)
 {
-	int ret = file_write("/sys/bus/platform/drivers_probe", EDU0);
-
-	/* A probe that fails does not fail the write. */
-	return ret ? ret : *board_driver(EDU0) ? 0 : -ENODEV;
+	return probe("/sys/bus/platform/drivers_probe", EDU0);
 }
 
 static long unbind(void)
@@ -637,18 +648,12 @@ static long have_no_platform(void)
 
 static long have_no_rtc(void)
 {
-	int ret = board_unbind(RTC);
-
-	if (!ret)
-		ret = file_write(board_path(RTC, "driver_override"), "vfio-amba");
-	return ok_or_bail(ret, "unbind");
+	return have_unbound(RTC, "vfio-amba");
 }
 
 static long bind_rtc(void)
 {
-	int ret = file_write("/sys/bus/amba/drivers_probe", RTC);
-
-	return ret ? ret : *board_driver(RTC) ? 0 : -ENODEV;
+	return probe("/sys/bus/amba/drivers_probe", RTC);
 }
 
 /* Two domains: what is mapped into the first must leave it when the second refuses. */
