@@ -5,7 +5,7 @@
  *	fuzz storm SEED SECONDS		processes with threads that make random calls on shared
  *					fds while they are killed, devices raise interrupts, do
  *					DMA and are unbound, and allocations fail
- *	fuzz fail-nth [NAME]		each call again and again, its first, second, ...
+ *	fuzz fail-nth BOARD [NAME]	each call again and again, its first, second, ...
  *					allocation or user copy failing, until it needs no more:
  *					after a failure all must be as before, so that it works
  *
@@ -174,7 +174,7 @@ static char text[8192];
 static unsigned int wrong;
 
 /* 0 or more, or -errno; anything else about a step is a bug of this program. */
-typedef long step(void);
+typedef long step_call(void);
 
 static long ok_or_bail(long ret, const char *what)
 {
@@ -381,7 +381,7 @@ static long device_info(void)
 	return xioctl(dev.fd, VFIO_DEVICE_GET_INFO, &in);
 }
 
-static long region_info(void)
+static long first_region_info(void)
 {
 	struct vfio_region_info in = { .argsz = sizeof(in) };
 
@@ -710,11 +710,13 @@ static long have_clocked(void)
 	return ok_or_bail(join(), "SET_CONTAINER") | ok_or_bail(set_v2(), "SET_IOMMU");
 }
 
-static const struct {
+struct step {
 	const char *name;
-	step *before, *call, *after;
+	step_call *before, *call, *after;
 	bool once;	/* cannot be made again, whatever it answered */
-} steps[] = {
+};
+
+static const struct step platform_steps[] = {
 	{ "open container", nothing, open_container, close_container, false },
 	{ "open group", nothing, open_group, close_group, false },
 	{ "SET_CONTAINER", have_group, join, drop_group, false },
@@ -739,7 +741,7 @@ static const struct {
 	{ "UNSET_CONTAINER with mappings", have_second, leave, drop_second, false },
 	{ "GET_STATUS", have_open, status, drop_open, false },
 	{ "GET_INFO", have_open, device_info, drop_open, false },
-	{ "GET_REGION_INFO", have_open, region_info, drop_open, false },
+	{ "GET_REGION_INFO", have_open, first_region_info, drop_open, false },
 	{ "GET_IRQ_INFO", have_open, interrupt_info, drop_open, false },
 	{ "SET_IRQS trigger", have_open, trigger, drop_open, false },
 	{ "SET_IRQS another trigger", have_trigger, another_trigger, drop_open, false },
@@ -770,8 +772,12 @@ static const struct {
 	{ "load vfio-platform", have_no_platform, load_platform, nothing, false },
 };
 
-static int fail_all(const char *only)
+#include "fail_pci.h"
+
+static int fail_all(bool pci, const char *only)
 {
+	const struct step *steps = pci ? pci_steps : platform_steps;
+	const size_t num_steps = pci ? ARRAY_SIZE(pci_steps) : ARRAY_SIZE(platform_steps);
 	unsigned int injected = 0, calls = 0, n, refused;
 	int fd = fail_fd();
 	long ret;
@@ -785,10 +791,10 @@ static int fail_all(const char *only)
 		scattered[(i * 7 + i * 7 / SCATTERED) % SCATTERED * PAGE] = (uint8_t)p;
 	for (size_t i = 0; i < ARRAY_SIZE(efd); i++)
 		efd[i] = efd_new(0);
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; !pci && i < 2; i++)
 		board_take(edus[i]);
 
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+	for (size_t i = 0; i < num_steps; i++) {
 		if (only && strcmp(only, steps[i].name))
 			continue;
 		refused = 0;
@@ -797,6 +803,11 @@ static int fail_all(const char *only)
 			fail_nth(fd, n);
 			ret = steps[i].call();
 			if (!failed_nth(fd)) {
+				if (ret < 0) {
+					printf("WRONG: %s: without a failure it answers %s\n",
+					       steps[i].name, strerror((int)-ret));
+					wrong++;
+				}
 				steps[i].after();
 				break;
 			}
@@ -1551,10 +1562,10 @@ static int storm(uint64_t seed, int seconds)
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc >= 2 && !strcmp(argv[1], "fail-nth"))
-		return fail_all(argv[2]);
+	if (argc >= 3 && !strcmp(argv[1], "fail-nth"))
+		return fail_all(!strcmp(argv[2], "pci"), argv[3]);
 	if (argc == 4 && !strcmp(argv[1], "storm"))
 		return storm(strtoull(argv[2], NULL, 0), atoi(argv[3]));
-	fprintf(stderr, "usage: fuzz storm SEED SECONDS | fuzz fail-nth [NAME]\n");
+	fprintf(stderr, "usage: fuzz storm SEED SECONDS | fuzz fail-nth BOARD [NAME]\n");
 	return 2;
 }
