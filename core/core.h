@@ -6,6 +6,7 @@
  *	groups_lock (group.c) > evfio_group::lock > evfio_container::lock > isolation_lock
  *	evfio_group::lock > evfio_device::lock > evfio_device::irq_lock > evfio_line::lock
  *	mmap_lock > evfio_device::lock
+ *	an eventfd's lock > evfio_line::lock, and a try for evfio_device::lock (ioeventfd.c)
  * No lock is held across a user copy: a page of the user's may take forever to come, and removing
  * a device must not wait for it.
  */
@@ -28,6 +29,7 @@ union evfio_args {
 	struct vfio_region_info		region;
 	struct vfio_irq_info		irq;
 	struct vfio_irq_set		irq_set;
+	struct vfio_device_ioeventfd	ioeventfd;
 	struct vfio_iommu_type1_info	iommu;
 	struct vfio_iommu_type1_dma_map		map;
 	struct vfio_iommu_type1_dma_unmap	unmap;
@@ -118,8 +120,19 @@ int evfio_device_fd(struct evfio_device *vdev);
 
 /* region.c */
 
+/* Where in its region a position of the device fd is. */
+static inline u64 evfio_region_offset(u64 pos)
+{
+	return pos & (BIT_ULL(EVFIO_REGION_SHIFT) - 1);
+}
+
 int evfio_regions_claim(struct evfio_device *vdev);
 void evfio_regions_release(struct evfio_device *vdev);
+void __iomem *evfio_region_io(struct evfio_region *region);
+int evfio_region_move(struct evfio_device *vdev, struct evfio_region *region, u64 off, void *buf,
+		      size_t count, bool write);
+int evfio_region_access(struct evfio_device *vdev, u32 index, u64 off, void *buf, size_t count,
+			bool write);
 ssize_t evfio_region_rw(struct evfio_device *vdev, char __user *buf, size_t count, loff_t *pos,
 			bool write);
 int evfio_region_mmap(struct evfio_device *vdev, struct vm_area_struct *vma);
@@ -130,5 +143,11 @@ long evfio_irq_set(struct evfio_device *vdev, const struct vfio_irq_set *set, vo
 void evfio_irq_drain(struct evfio_device *vdev);
 void evfio_irq_teardown(struct evfio_device *vdev);
 void evfio_irq_free(struct evfio_device *vdev);
+int evfio_irqfd_add(struct evfio_irqfd *irqfd, s32 fd, wait_queue_func_t wake);
+void evfio_irqfd_drop(struct evfio_irqfd *irqfd);
+
+/* ioeventfd.c */
+
+void evfio_ioeventfd_teardown(struct evfio_device *vdev);
 
 #endif

@@ -13,7 +13,7 @@
  *	evfio_group::lock	open_count, leaving, opening and closing
  *	evfio_device::lock	revoked: held for reading by whoever touches the hardware, for
  *				writing by reset and revocation
- *	evfio_device::irq_lock	the interrupt lines' set-up
+ *	evfio_device::irq_lock	the interrupt lines' set-up, the ioeventfds
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -48,6 +48,7 @@ struct evfio_device *evfio_device_alloc(size_t size, struct device *dev,
 	kref_init(&vdev->kref);
 	init_rwsem(&vdev->lock);
 	mutex_init(&vdev->irq_lock);
+	INIT_LIST_HEAD(&vdev->ioeventfds);
 	init_waitqueue_head(&vdev->wait);
 	vdev->dev = get_device(dev);
 	vdev->ops = ops;
@@ -96,6 +97,7 @@ static void device_close(struct evfio_device *vdev)
 
 	lockdep_assert_held(&group->lock);
 	evfio_irq_teardown(vdev);
+	evfio_ioeventfd_teardown(vdev);
 	if (!vdev->ops->close(vdev))
 		evfio_set_quarantine(group->set, group->iommu_group);
 	evfio_regions_release(vdev);

@@ -61,7 +61,8 @@ int evfio_tail_put(unsigned long arg, size_t fixed, const void *tail, size_t n, 
  * @cap: a capability without content that VFIO_DEVICE_GET_REGION_INFO shows, or 0
  * @width: the one access width in bytes that read() and write() may use; 0 leaves the choice to
  *	alignment and length, -1 forbids both and leaves the region to mmap
- * @widest: with @width 0, the widest access in bytes
+ * @widest: with @width 0, the widest access in bytes; no ioeventfd may write more at once, so 0
+ *	means that none may write here
  * @nonposted: writes must not be acknowledged early (device tree: nonposted-mmio)
  * @hidden: VFIO_DEVICE_GET_REGION_INFO does not know it
  * @soft: not memory: evfio_bus_ops::access reads and writes it
@@ -89,8 +90,8 @@ struct evfio_region {
 };
 
 /*
- * An eventfd that, when it is signalled, masks or unmasks a line. @closed: the user's last fd of it
- * has gone; nothing will signal it any more, and another may take its place.
+ * An eventfd that, when it is signalled, does something. @closed: the user's last fd of it has
+ * gone; nothing will signal it any more, and another may take its place.
  */
 struct evfio_irqfd {
 	struct eventfd_ctx	*ctx;
@@ -252,7 +253,9 @@ struct evfio_device {
 	bool				leaving;
 	bool				revoked;
 	struct rw_semaphore		lock;		/* revoked; the hardware */
-	struct mutex			irq_lock;	/* the set-up of irqs */
+	struct mutex			irq_lock;	/* the set-up of irqs; ioeventfds */
+	struct list_head		ioeventfds;
+	u32				num_ioeventfds;
 	wait_queue_head_t		wait;
 	struct address_space		*mapping;
 };
@@ -273,6 +276,7 @@ int evfio_irq_init(struct evfio_irq *irq, u32 count);
 void evfio_irq_signal(struct evfio_device *vdev, u32 index);
 void evfio_line_hold(struct evfio_line *line, bool hold);
 void evfio_regions_zap(struct evfio_device *vdev);
+long evfio_ioeventfd(void *obj, union evfio_args *args, unsigned long arg);
 
 struct file **evfio_group_files(const s32 *fds, u32 n);
 void evfio_group_files_put(struct file **files, u32 n);

@@ -301,7 +301,11 @@ static void irqfd_queue(struct file *file, wait_queue_head_t *head, poll_table *
 	add_wait_queue(head, &poll->irqfd->wait);
 }
 
-static void irqfd_drop(struct evfio_irqfd *irqfd)
+/**
+ * evfio_irqfd_drop() - no longer be woken by an eventfd
+ * @irqfd: it, or one without
+ */
+void evfio_irqfd_drop(struct evfio_irqfd *irqfd)
 {
 	u64 count;
 
@@ -313,17 +317,20 @@ static void irqfd_drop(struct evfio_irqfd *irqfd)
 	irqfd->closed = false;
 }
 
-/* Let eventfd @fd do @act to a line, through @wake; @fd < 0: no longer. */
-static int irqfd_set(struct evfio_line *line, struct evfio_irqfd *irqfd, s32 fd,
-		     wait_queue_func_t wake, void (*act)(struct evfio_line *line))
+/**
+ * evfio_irqfd_add() - be woken by an eventfd
+ * @irqfd: has none yet
+ * @fd: the eventfd
+ * @wake: called with the eventfd's lock held
+ *
+ * Return: 0, or above if it is signalled already; a negative errno, -EBUSY if @irqfd has one.
+ */
+int evfio_irqfd_add(struct evfio_irqfd *irqfd, s32 fd, wait_queue_func_t wake)
 {
 	struct irqfd_poll poll = { .irqfd = irqfd };
 	struct file *file;
+	int ret;
 
-	if (fd < 0 || READ_ONCE(irqfd->closed))
-		irqfd_drop(irqfd);
-	if (fd < 0)
-		return 0;
 	file = eventfd_fget(fd);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
@@ -334,10 +341,25 @@ static int irqfd_set(struct evfio_line *line, struct evfio_irqfd *irqfd, s32 fd,
 	irqfd->ctx = eventfd_ctx_fileget(file);	/* an eventfd's file always has one */
 	init_waitqueue_func_entry(&irqfd->wait, wake);
 	init_poll_funcptr(&poll.table, irqfd_queue);
-	if (vfs_poll(file, &poll.table) & EPOLLIN)
-		act(line);
+	ret = !!(vfs_poll(file, &poll.table) & EPOLLIN);
 	fput(file);
-	return 0;
+	return ret;
+}
+
+/* Let eventfd @fd do @act to a line, through @wake; @fd < 0: no longer. */
+static int irqfd_set(struct evfio_line *line, struct evfio_irqfd *irqfd, s32 fd,
+		     wait_queue_func_t wake, void (*act)(struct evfio_line *line))
+{
+	int ret;
+
+	if (fd < 0 || READ_ONCE(irqfd->closed))
+		evfio_irqfd_drop(irqfd);
+	if (fd < 0)
+		return 0;
+	ret = evfio_irqfd_add(irqfd, fd, wake);
+	if (ret > 0)
+		act(line);
+	return min(ret, 0);
 }
 
 static void irq_begin(struct evfio_device *vdev)
@@ -362,8 +384,8 @@ static void irq_off(struct evfio_device *vdev, struct evfio_irq *irq)
 	lockdep_assert_held(&vdev->irq_lock);
 	for (i = 0; i < irq->count; i++) {
 		if (irq->kind == EVFIO_IRQ_SWITCHED) {
-			irqfd_drop(&irq->lines[i].mask);
-			irqfd_drop(&irq->lines[i].unmask);
+			evfio_irqfd_drop(&irq->lines[i].mask);
+			evfio_irqfd_drop(&irq->lines[i].unmask);
 		}
 		line_release(&irq->lines[i]);
 	}
@@ -385,8 +407,8 @@ void evfio_irq_teardown(struct evfio_device *vdev)
 	for (i = 0; i < vdev->num_irqs; i++) {
 		for (j = 0; j < vdev->irqs[i].count; j++) {
 			line = &vdev->irqs[i].lines[j];
-			irqfd_drop(&line->mask);
-			irqfd_drop(&line->unmask);
+			evfio_irqfd_drop(&line->mask);
+			evfio_irqfd_drop(&line->unmask);
 		}
 		irq_off(vdev, &vdev->irqs[i]);
 		for (j = 0; j < vdev->irqs[i].count; j++) {

@@ -87,8 +87,15 @@ void evfio_regions_zap(struct evfio_device *vdev)
 }
 EXPORT_SYMBOL_GPL(evfio_regions_zap);
 
-/* The core's mapping of a region. Two first readers may both make one: the second gives way. */
-static void __iomem *region_io(struct evfio_region *region)
+/**
+ * evfio_region_io() - the core's mapping of a region
+ * @region: not soft, of a device that is open
+ *
+ * Two first readers may both make one: the second gives way.
+ *
+ * Return: it, or NULL without memory.
+ */
+void __iomem *evfio_region_io(struct evfio_region *region)
 {
 	void __iomem *io = READ_ONCE(region->io), *other;
 
@@ -159,25 +166,32 @@ static size_t outside_hole(const struct evfio_region *region, u64 off, size_t le
 	return off < region->hole + region->hole_size ? 0 : left;
 }
 
-/* Move @count bytes, at most CHUNK, between @buf and the registers at @off. */
-static int region_move(struct evfio_device *vdev, struct evfio_region *region, u64 off, void *buf,
-		       size_t count, bool write)
+/**
+ * evfio_region_move() - read or write registers
+ * @vdev: the device, its lock held for reading at least
+ * @region: not soft
+ * @off: where
+ * @buf: at most CHUNK bytes
+ * @count: how many
+ * @write: which
+ *
+ * Does not sleep if evfio_region_io() has been called.
+ *
+ * Return: 0, -ENODEV when revoked, -EIO if the region does not answer, or -ENOMEM.
+ */
+int evfio_region_move(struct evfio_device *vdev, struct evfio_region *region, u64 off, void *buf,
+		      size_t count, bool write)
 {
 	void __iomem *io;
 	unsigned int width;
 	size_t done, left;
-	int ret = 0;
 
-	down_read(&vdev->lock);
-	if (vdev->revoked) {
-		ret = -ENODEV;
-		goto unlock;
-	}
-	io = region_io(region);
-	if (!io) {
-		ret = -ENOMEM;
-		goto unlock;
-	}
+	lockdep_assert_held(&vdev->lock);
+	if (vdev->revoked)
+		return -ENODEV;
+	io = evfio_region_io(region);
+	if (!io)
+		return -ENOMEM;
 	for (done = 0; done < count; done += width) {
 		left = outside_hole(region, off + done, count - done);
 		if (!left) {
@@ -186,27 +200,40 @@ static int region_move(struct evfio_device *vdev, struct evfio_region *region, u
 				*(u8 *)(buf + done) = 0xff;
 			continue;
 		}
-		if (region->off) {
-			ret = -EIO;
-			break;
-		}
+		if (region->off)
+			return -EIO;
 		width = access_width(region, off + done, left);
 		if (write)
 			access_write(io + off + done, buf + done, width);
 		else
 			access_read(io + off + done, buf + done, width);
 	}
-unlock:
-	up_read(&vdev->lock);
-	return ret;
+	return 0;
 }
 
-/* The same for a region that is the bus's to read and write. */
-static int region_access(struct evfio_device *vdev, u32 index, u64 off, void *buf, size_t count,
-			 bool write)
+/**
+ * evfio_region_access() - the same for any region, which takes the lock
+ * @vdev: the device
+ * @index: the region
+ * @off: where
+ * @buf: at most CHUNK bytes
+ * @count: how many
+ * @write: which
+ *
+ * Return: as evfio_region_move(), or what the bus says.
+ */
+int evfio_region_access(struct evfio_device *vdev, u32 index, u64 off, void *buf, size_t count,
+			bool write)
 {
+	struct evfio_region *region = &vdev->regions[index];
 	int ret;
 
+	if (!region->soft) {
+		down_read(&vdev->lock);
+		ret = evfio_region_move(vdev, region, off, buf, count, write);
+		up_read(&vdev->lock);
+		return ret;
+	}
 	down_write(&vdev->lock);
 	ret = vdev->revoked ? -ENODEV : vdev->ops->access(vdev, index, off, buf, count, write);
 	up_write(&vdev->lock);
@@ -228,7 +255,7 @@ static int region_access(struct evfio_device *vdev, u32 index, u64 off, void *bu
 ssize_t evfio_region_rw(struct evfio_device *vdev, char __user *buf, size_t count, loff_t *pos,
 			bool write)
 {
-	u64 off = *pos & (BIT_ULL(EVFIO_REGION_SHIFT) - 1);
+	u64 off = evfio_region_offset(*pos);
 	u64 index = *pos >> EVFIO_REGION_SHIFT;
 	u8 data[CHUNK] __aligned(8);
 	struct evfio_region *region;
@@ -257,8 +284,7 @@ ssize_t evfio_region_rw(struct evfio_device *vdev, char __user *buf, size_t coun
 		n = min_t(size_t, count - done, CHUNK - (off + done) % CHUNK);
 		if (write && copy_from_user(data, buf + done, n))
 			return -EFAULT;
-		ret = region->soft ? region_access(vdev, index, off + done, data, n, write) :
-				     region_move(vdev, region, off + done, data, n, write);
+		ret = evfio_region_access(vdev, index, off + done, data, n, write);
 		if (ret)
 			return ret;
 		if (!write && copy_to_user(buf + done, data, n))

@@ -297,6 +297,8 @@ static const struct evfio_ioctl pci_ioctls[] = {
 	  EVFIO_ARGSZ | EVFIO_OUT, pci_hot_reset_info },
 	{ VFIO_DEVICE_PCI_HOT_RESET, sizeof(struct vfio_pci_hot_reset),
 	  EVFIO_ARGSZ, pci_hot_reset },
+	{ VFIO_DEVICE_IOEVENTFD, offsetofend(struct vfio_device_ioeventfd, fd),
+	  EVFIO_ARGSZ, evfio_ioeventfd },
 };
 
 static const struct evfio_bus_ops pci_ops = {

@@ -60,16 +60,24 @@ static int probe(const struct dev *d, uint32_t feature)
 	return xioctl(d->fd, VFIO_DEVICE_FEATURE, &arg);
 }
 
-static void not_there(void)
+static void odd_address(int efd)
 {
 	struct vfio_device_ioeventfd arg = {
-		.argsz = sizeof(arg), .flags = VFIO_DEVICE_IOEVENTFD_32, .fd = -1,
+		.argsz = sizeof(arg), .flags = VFIO_DEVICE_IOEVENTFD_32, .offset = 2, .fd = efd,
 	};
 	struct dev d;
 
+	dev_open(&d, PCI_NVME);
+	is(xioctl(d.fd, VFIO_DEVICE_IOEVENTFD, &arg), tap_kernel ? 0 : -EINVAL,
+	   "an ioeventfd for 4 bytes at an odd address");
+	dev_close(&d);
+}
+
+static void not_there(void)
+{
+	struct dev d;
+
 	dev_open(&d, PCI_SRIOV);
-	is(xioctl(d.fd, VFIO_DEVICE_IOEVENTFD, &arg), tap_kernel ? -ENODEV : -ENOTTY,
-	   "taking away an ioeventfd that is not there");
 	is(probe(&d, VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY), tap_kernel ? 0 : -ENOTTY,
 	   "low power is offered");
 	is(probe(&d, VFIO_DEVICE_FEATURE_PCI_VF_TOKEN), tap_kernel ? 0 : -ENOTTY,
@@ -88,6 +96,7 @@ int main(int argc, char **argv)
 	unheard(&d, efd);
 	mask_by_eventfd(&d, efd);
 	dev_close(&d);
+	odd_address(efd);
 	not_there();
 	close(efd);
 	return tap_done();

@@ -289,12 +289,6 @@ static bool is_mask_eventfd(const struct op *op, struct answer *a, bool kernel)
 	       a->ret == (kernel ? -ENOTTY : 0);
 }
 
-static bool is_ioeventfd(const struct op *op, struct answer *a, bool kernel)
-{
-	return pci && a->edu >= 0 && op->v[0] == VFIO_DEVICE_IOEVENTFD &&
-	       a->ret == (kernel ? -EFAULT : -ENOTTY);
-}
-
 /* The flags of VFIO_DEVICE_FEATURE are in order. */
 static bool is_feature(const struct op *op)
 {
@@ -341,7 +335,6 @@ static const struct deliberate deliberate[] = {
 	{ "a range that wraps", "map_dma", is_map_overflow, NULL },
 	{ "a range that wraps", "unmap_dma", is_unmap_overflow, NULL },
 	{ "an eventfd that masks INTx", "set_irqs", is_mask_eventfd, NULL },
-	{ "`VFIO_DEVICE_IOEVENTFD`", "unknown", is_ioeventfd, NULL },
 	{ "`VFIO_DEVICE_FEATURE` of vfio-pci", "feature", is_low_power, NULL },
 	{ "`VFIO_DEVICE_FEATURE` of vfio-pci", "feature", is_token, NULL },
 	{ "`VFIO_DEVICE_FEATURE` of vfio-pci", "dirty_pages", is_low_power, NULL },

@@ -1457,7 +1457,7 @@ static const struct call calls[] = {
 	{ "poll", 2, make_poll, run_poll, "", 1 },
 	{ "lseek", 1, make_poll, run_lseek, "", 1 },
 	{ "touch", 12, make_touch, run_touch, "wodvb" },
-	{ "signal", 6, make_signal, run_signal, "", 6 },
+	{ "signal", 6, make_signal, run_signal, "" },
 	{ "count", 16, make_count, run_count, "" },
 	{ "raise", 14, make_raise, run_raise, "eb" },
 	{ "ack", 8, make_ack, run_ack, "e" },
@@ -1472,6 +1472,8 @@ static const struct call calls[] = {
 	{ "bar_write", 0, make_bar_write, run_bytes_write, "oc-v", 10 },
 	{ "touch", 0, make_bar_touch, run_bar_touch, "wodvb", 10 },
 	{ "dma", 0, make_dma, run_pci_dma, "eilrf", 5 },
+	{ "signal", 0, make_signal, run_pci_signal, "", 8 },
+	{ "ioeventfd", 0, make_ioeventfd, run_ioeventfd, "wovs", 7 },
 	{ "hot_reset_info", 0, make_hot_info, run_hot_info, "", 2 },
 	{ "hot_reset", 0, make_hot_reset, run_hot_reset, "nggg", 5 },
 };

@@ -614,6 +614,59 @@ static void run_pci_count(const struct op *op, struct answer *a)
 	run_count(op, a);
 }
 
+/* ---- ioeventfds ---- */
+
+/*
+ * v: width, place, value, eventfd. Where something can be written at once; at no odd address, for
+ * such a write is an Oops of the kernel's. What signals is told by the test alone, not by lines.
+ */
+static void make_ioeventfd(struct op *op)
+{
+	static const uint64_t nowhere[] = { 4ull << 40, 5ull << 40, 6ull << 40, 7ull << 40,
+					    8ull << 40, 9ull << 40, 1ull << 39 };
+	static const uint8_t bad_widths[] = { 0, 3, 5, 0x10, 0x14 };
+	static const uint8_t others[] = { NONE_FD, NONE_FD, NONE_FD, NULL_FD, BAD_FD };
+	const struct spot *spots = functions[function_of(op->fd = a_device())].spots, *spot;
+	unsigned int count, width, slots;
+	uint32_t at;
+
+	for (count = 0; spots[count].align; )
+		count++;
+	do
+		spot = &spots[below(count)];
+	while (!spot->write);
+	width = spot->align == ANYWHERE ? 1u << below(4) : 4;
+	at = (spot->at + width - 1) & -width;
+	slots = (spot->at + spot->write - at) / width;
+	op->v[0] = one_in(16) ? PICK(bad_widths) : width;
+	op->v[1] = (uint64_t)spot->bar << 40 | (at + (one_in(3) ? width * below(slots) : 0));
+	if (one_in(12))
+		op->v[1] = PICK(nowhere);
+	op->v[2] = below(3) * 0x01010101u;
+	op->v[3] = one_in(4) ? PICK(others) : open_slot(A0, 2);
+	op->argsz = an_argsz(sizeof(struct vfio_device_ioeventfd));
+	op->place = a_place();
+}
+
+static void run_ioeventfd(const struct op *op, struct answer *a)
+{
+	struct vfio_device_ioeventfd in = {
+		.argsz = op->argsz, .flags = (uint32_t)op->v[0], .offset = op->v[1],
+		.data = op->v[2], .fd = fds[op->v[3]],
+	};
+
+	call_struct(op, a, VFIO_DEVICE_IOEVENTFD, &in, sizeof(in), 0);
+	bars_dirty = true;
+	sleep_ms(1);
+}
+
+/* What it writes may be written by a thread of the kernel's. */
+static void run_pci_signal(const struct op *op, struct answer *a)
+{
+	run_signal(op, a);
+	sleep_ms(1);
+}
+
 /* ---- resets ---- */
 
 static void make_hot_info(struct op *op)
