@@ -117,6 +117,8 @@ void evfio_isolation_exit(void);
 /* device.c */
 
 int evfio_device_fd(struct evfio_device *vdev);
+int evfio_device_wake(struct evfio_device *vdev);
+void evfio_device_rest(struct evfio_device *vdev);
 
 /* region.c */
 

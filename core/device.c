@@ -18,6 +18,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/nospec.h>
+#include <linux/pm_runtime.h>
 #include <linux/poll.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -76,6 +77,29 @@ void evfio_device_put(struct evfio_device *vdev)
 }
 EXPORT_SYMBOL_GPL(evfio_device_put);
 
+/**
+ * evfio_device_wake() - before a user's call does anything with a device
+ * @vdev: the device; not held is evfio_device::lock, which waking it takes
+ *
+ * Return: 0, evfio_device_rest() being due; -ENODEV when revoked; -EIO if it does not wake up.
+ */
+int evfio_device_wake(struct evfio_device *vdev)
+{
+	if (READ_ONCE(vdev->revoked))
+		return -ENODEV;
+	return vdev->ops->sleeps && pm_runtime_resume_and_get(vdev->dev) < 0 ? -EIO : 0;
+}
+
+/**
+ * evfio_device_rest() - the counterpart of evfio_device_wake()
+ * @vdev: the device
+ */
+void evfio_device_rest(struct evfio_device *vdev)
+{
+	if (vdev->ops->sleeps)
+		pm_runtime_put(vdev->dev);
+}
+
 static int device_open(struct evfio_device *vdev)
 {
 	int ret;
@@ -96,10 +120,13 @@ static void device_close(struct evfio_device *vdev)
 	struct evfio_group *group = vdev->group;
 
 	lockdep_assert_held(&group->lock);
+	if (vdev->ops->sleeps)
+		pm_runtime_get_sync(vdev->dev);
 	evfio_irq_teardown(vdev);
 	evfio_ioeventfd_teardown(vdev);
 	if (!vdev->ops->close(vdev))
 		evfio_set_quarantine(group->set, group->iommu_group);
+	evfio_device_rest(vdev);
 	evfio_regions_release(vdev);
 	down_write(&vdev->lock);
 	vdev->mapping = NULL;
@@ -302,12 +329,14 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct evfio_device *vdev = file->private_data;
 	long ret;
 
-	if (READ_ONCE(vdev->revoked))
-		return -ENODEV;
+	ret = evfio_device_wake(vdev);
+	if (ret)
+		return ret;
 	ret = evfio_ioctl(device_ioctls, ARRAY_SIZE(device_ioctls), vdev, cmd, arg, -ENOIOCTLCMD);
 	if (ret == -ENOIOCTLCMD)
 		ret = evfio_ioctl(vdev->ops->ioctls, vdev->ops->num_ioctls, vdev, cmd, arg,
 				  -ENOTTY);
+	evfio_device_rest(vdev);
 	return ret;
 }
 

@@ -116,9 +116,10 @@ struct evfio_line_ops {
  * @hwirq: the Linux interrupt number; set by the bus
  * @ops: if the device masks it; otherwise the interrupt controller does
  * @vdev: the device, if there are @ops
- * @lock: protects @masked and @held against the handler and the irqfds
+ * @lock: protects @masked, @held and @asleep against the handler and the irqfds
  * @masked: held back, by the user or by the handler (automask); kept across a change of trigger
  * @held: masked by the device's own registers: stays so whatever else the user says
+ * @asleep: the device, which masks the line, is not asked now: masking is a matter of the flags
  * @requested: the interrupt is ours, that is, @trigger is set; under evfio_device::irq_lock
  * @automask: level interrupt: the handler masks it, the user unmasks it
  * @trigger: signalled when the line fires; changes only while the handler cannot run
@@ -128,9 +129,10 @@ struct evfio_line {
 	int			hwirq;
 	const struct evfio_line_ops	*ops;
 	struct evfio_device	*vdev;
-	spinlock_t		lock;	/* masked, held */
+	spinlock_t		lock;	/* masked, held, asleep */
 	bool			masked;
 	bool			held;
+	bool			asleep;
 	bool			requested;
 	bool			automask;
 	struct eventfd_ctx	*trigger;
@@ -182,6 +184,8 @@ struct evfio_irq {
  * @irq_disable: switch it off; its lines have been released
  * @irq_begin, @irq_end: around whatever touches interrupts: the device answers between them
  * @nothing: read() and write() of no bytes are 0 wherever they are
+ * @sleeps: it may be suspended by runtime PM while it is open, see evfio_device::resting: read(),
+ *	write() and ioctls wake it for as long as they last, and so does the last close
  * @requested: the index whose line 0 is signalled when the device is being unbound
  * @ioctls, @num_ioctls: what the bus adds; their object is the struct evfio_device
  * @features, @num_features: the same for VFIO_DEVICE_FEATURE
@@ -204,6 +208,7 @@ struct evfio_bus_ops {
 	void		(*irq_begin)(struct evfio_device *vdev);
 	void		(*irq_end)(struct evfio_device *vdev);
 	bool		nothing;
+	bool		sleeps;
 	u32		requested;
 
 	const struct evfio_ioctl	*ioctls;
@@ -233,6 +238,8 @@ struct evfio_feature {
  * @flags: VFIO_DEVICE_FLAGS_* for VFIO_DEVICE_GET_INFO
  * @num_regions, @regions, @num_irqs, @irqs: what the bus found. The arrays are the bus's to
  *	allocate (kmalloc) and the core's to free
+ * @resting: its user lets it sleep, and touching a mapping is SIGBUS; changed by the bus with @lock
+ *	held for writing
  *
  * A bus allocates it as the first member of a structure of its own, fills the fields above, and
  * registers it. The remaining fields are device.c's, which says what protects them.
@@ -245,6 +252,7 @@ struct evfio_device {
 	u32				num_irqs;
 	struct evfio_region		*regions;
 	struct evfio_irq		*irqs;
+	bool				resting;
 
 	struct kref			kref;
 	struct evfio_group		*group;
@@ -275,6 +283,7 @@ void evfio_device_unregister(struct evfio_device *vdev);
 int evfio_irq_init(struct evfio_irq *irq, u32 count);
 void evfio_irq_signal(struct evfio_device *vdev, u32 index);
 void evfio_line_hold(struct evfio_line *line, bool hold);
+void evfio_line_sleep(struct evfio_line *line, bool asleep);
 void evfio_regions_zap(struct evfio_device *vdev);
 long evfio_ioeventfd(void *obj, union evfio_args *args, unsigned long arg);
 

@@ -79,7 +79,7 @@ void evfio_irq_drain(struct evfio_device *vdev)
 static void line_follow(struct evfio_line *line)
 {
 	lockdep_assert_held(&line->lock);
-	if (!line->requested)
+	if (!line->requested || line->asleep)
 		return;
 	if (line->ops)
 		line->ops->mask(line->vdev, line->masked);
@@ -128,6 +128,23 @@ void evfio_line_hold(struct evfio_line *line, bool hold)
 }
 EXPORT_SYMBOL_GPL(evfio_line_hold);
 
+/**
+ * evfio_line_sleep() - the device that masks a line does not answer from here on, or does again
+ * @line: the line; one that the interrupt controller masks is as it was
+ * @asleep: which
+ */
+void evfio_line_sleep(struct evfio_line *line, bool asleep)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&line->lock, flags);
+	line->asleep = asleep && line->ops;
+	if (line->ops)
+		line_follow(line);
+	spin_unlock_irqrestore(&line->lock, flags);
+}
+EXPORT_SYMBOL_GPL(evfio_line_sleep);
+
 /* The line has fired, or is told to behave as if it had. */
 static irqreturn_t line_fire(int irq, void *data)
 {
@@ -140,7 +157,7 @@ static irqreturn_t line_fire(int irq, void *data)
 		spin_lock_irqsave(&line->lock, flags);
 		fire = !line->masked;
 		if (fire && line->ops)
-			fire = line->requested && line->ops->claim(line->vdev);
+			fire = line->requested && !line->asleep && line->ops->claim(line->vdev);
 		if (fire) {
 			line->masked = true;
 			if (!line->ops)

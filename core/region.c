@@ -240,36 +240,15 @@ int evfio_region_access(struct evfio_device *vdev, u32 index, u64 off, void *buf
 	return ret;
 }
 
-/**
- * evfio_region_rw() - read() or write() on a device fd
- * @vdev: the device
- * @buf: the user's buffer
- * @count: bytes wanted; cut off at the region's end
- * @pos: region index << EVFIO_REGION_SHIFT | offset; advanced by what was done
- * @write: which
- *
- * Return: bytes done; -EINVAL beyond the region, for a region that cannot be read or written, or
- * for a position or length its access width does not divide; -EFAULT; -EIO if the device does not
- * answer; -ENODEV when revoked.
- */
-ssize_t evfio_region_rw(struct evfio_device *vdev, char __user *buf, size_t count, loff_t *pos,
-			bool write)
+static ssize_t region_rw(struct evfio_device *vdev, u32 index, char __user *buf, size_t count,
+			 loff_t *pos, bool write)
 {
+	struct evfio_region *region = &vdev->regions[index];
 	u64 off = evfio_region_offset(*pos);
-	u64 index = *pos >> EVFIO_REGION_SHIFT;
 	u8 data[CHUNK] __aligned(8);
-	struct evfio_region *region;
 	size_t done, n;
 	int ret;
 
-	if (READ_ONCE(vdev->revoked))
-		return -ENODEV;
-	if (!count && vdev->ops->nothing)
-		return 0;
-	if (index >= vdev->num_regions)
-		return -EINVAL;
-	index = array_index_nospec(index, vdev->num_regions);
-	region = &vdev->regions[index];
 	if (!(region->flags & (write ? VFIO_REGION_INFO_FLAG_WRITE : VFIO_REGION_INFO_FLAG_READ)))
 		return -EINVAL;
 	if (region->exact && (off > region->size || count > region->size - off))
@@ -297,6 +276,38 @@ ssize_t evfio_region_rw(struct evfio_device *vdev, char __user *buf, size_t coun
 	return done;
 }
 
+/**
+ * evfio_region_rw() - read() or write() on a device fd
+ * @vdev: the device
+ * @buf: the user's buffer
+ * @count: bytes wanted; cut off at the region's end
+ * @pos: region index << EVFIO_REGION_SHIFT | offset; advanced by what was done
+ * @write: which
+ *
+ * Return: bytes done; -EINVAL beyond the region, for a region that cannot be read or written, or
+ * for a position or length its access width does not divide; -EFAULT; -EIO if the device does not
+ * answer; -ENODEV when revoked.
+ */
+ssize_t evfio_region_rw(struct evfio_device *vdev, char __user *buf, size_t count, loff_t *pos,
+			bool write)
+{
+	u64 index = *pos >> EVFIO_REGION_SHIFT;
+	ssize_t ret;
+
+	if (READ_ONCE(vdev->revoked))
+		return -ENODEV;
+	if (!count && vdev->ops->nothing)
+		return 0;
+	if (index >= vdev->num_regions)
+		return -EINVAL;
+	ret = evfio_device_wake(vdev);
+	if (ret)
+		return ret;
+	ret = region_rw(vdev, array_index_nospec(index, vdev->num_regions), buf, count, pos, write);
+	evfio_device_rest(vdev);
+	return ret;
+}
+
 /* Map 2^@order pages around the one that was touched, if that is how they lie. */
 static vm_fault_t region_huge_fault(struct vm_fault *vmf, unsigned int order)
 {
@@ -313,7 +324,7 @@ static vm_fault_t region_huge_fault(struct vm_fault *vmf, unsigned int order)
 	    !IS_ALIGNED(pfn, BIT(order)))
 		return VM_FAULT_FALLBACK;
 	down_read(&vdev->lock);
-	if (!vdev->revoked && !region->off)
+	if (!vdev->revoked && !vdev->resting && !region->off)
 		ret = order ? evfio_insert_pmd(vmf, order, pfn) : vmf_insert_pfn(vma, start, pfn);
 	up_read(&vdev->lock);
 	return ret;

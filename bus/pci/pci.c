@@ -8,8 +8,10 @@
  *
  * A function that is open has its memory and I/O where the kernel put them, decodes them as its
  * user says, and is a bus master if the user says so: the IOMMU sees to the rest. One that is not
- * open is no bus master, raises no INTx, and sleeps.
+ * open is no bus master, raises no INTx, and sleeps; and so may one that is open, if its user lets it
+ * (VFIO_DEVICE_FEATURE_LOW_POWER_*), until a call wakes it.
  */
+#include <linux/eventfd.h>
 #include <linux/module.h>
 #include <linux/pm_runtime.h>
 #include <linux/slab.h>
@@ -68,6 +70,106 @@ void pci_power(struct pci_vdev *pv, pci_power_t state)
 	}
 	if (pv->config)
 		pci_memory(pv, pci_config_memory(pv));
+}
+
+static int low_power_begin(struct evfio_device *vdev, struct eventfd_ctx *wakeup)
+{
+	lockdep_assert_held_write(&vdev->lock);
+	if (vdev->resting)
+		return -EINVAL;
+	evfio_regions_zap(vdev);
+	vdev->resting = true;
+	to_pci(vdev)->wakeup = wakeup;
+	/* It sleeps when this call has ended. */
+	pm_runtime_put_noidle(vdev->dev);
+	return 0;
+}
+
+static void low_power_end(struct pci_vdev *pv)
+{
+	lockdep_assert_held_write(&pv->vdev.lock);
+	if (!pv->vdev.resting)
+		return;
+	pm_runtime_get_noresume(pv->vdev.dev);
+	pv->vdev.resting = false;
+	if (pv->wakeup)
+		eventfd_ctx_put(pv->wakeup);
+	pv->wakeup = NULL;
+}
+
+static int low_power_entry(struct evfio_device *vdev, u32 way, void *data)
+{
+	return low_power_begin(vdev, NULL);
+}
+
+static int low_power_entry_with_wakeup(struct evfio_device *vdev, u32 way, void *data)
+{
+	struct vfio_device_low_power_entry_with_wakeup *entry = data;
+	struct eventfd_ctx *wakeup;
+	int ret;
+
+	if (entry->wakeup_eventfd < 0)
+		return -EINVAL;
+	wakeup = eventfd_ctx_fdget(entry->wakeup_eventfd);
+	if (IS_ERR(wakeup))
+		return PTR_ERR(wakeup);
+	ret = low_power_begin(vdev, wakeup);
+	if (ret)
+		eventfd_ctx_put(wakeup);
+	return ret;
+}
+
+static int low_power_exit(struct evfio_device *vdev, u32 way, void *data)
+{
+	low_power_end(to_pci(vdev));
+	return 0;
+}
+
+static const struct evfio_feature pci_features[] = {
+	{ VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, VFIO_DEVICE_FEATURE_SET, 0, low_power_entry },
+	{ VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP, VFIO_DEVICE_FEATURE_SET,
+	  sizeof(struct vfio_device_low_power_entry_with_wakeup), low_power_entry_with_wakeup },
+	{ VFIO_DEVICE_FEATURE_LOW_POWER_EXIT, VFIO_DEVICE_FEATURE_SET, 0, low_power_exit },
+};
+
+/* A device that is open ceases to answer, or does again. */
+static void pci_doze(struct pci_vdev *pv, bool asleep)
+{
+	struct evfio_irq *intx = &pv->vdev.irqs[VFIO_PCI_INTX_IRQ_INDEX];
+
+	pv->asleep = asleep;
+	pci_memory(pv, pci_config_memory(pv));
+	if (intx->count)
+		evfio_line_sleep(intx->lines, asleep);
+}
+
+/* The PCI core suspends it then, and saves its registers; it wants to find it in D0. */
+static int pci_suspend(struct device *dev)
+{
+	struct pci_vdev *pv = dev_get_drvdata(dev);
+
+	down_write(&pv->vdev.lock);
+	if (pv->config) {
+		pci_power(pv, PCI_D0);
+		pci_doze(pv, true);
+	}
+	up_write(&pv->vdev.lock);
+	return 0;
+}
+
+static int pci_resume(struct device *dev)
+{
+	struct pci_vdev *pv = dev_get_drvdata(dev);
+
+	down_write(&pv->vdev.lock);
+	if (pv->config)
+		pci_doze(pv, false);
+	if (pv->wakeup) {
+		evfio_eventfd_signal(pv->wakeup);
+		low_power_end(pv);
+	}
+	up_write(&pv->vdev.lock);
+	return 0;
 }
 
 /* The device's own way to be reset, with its lock held, by us or by who is unbinding it. */
@@ -207,6 +309,8 @@ static bool pci_close(struct evfio_device *vdev)
 	u16 command;
 
 	down_write(&vdev->lock);
+	low_power_end(pv);
+	pci_doze(pv, false);
 	pci_power(pv, PCI_D0);
 	kfree(pv->config);
 	pv->config = NULL;
@@ -278,6 +382,8 @@ static int pci_access(struct evfio_device *vdev, u32 index, u64 off, void *buf, 
 		return pci_config_access(pv, off, buf, count, write);
 	if (index == VFIO_PCI_ROM_REGION_INDEX)
 		return rom_read(pv, off, buf, count);
+	if (pv->asleep)		/* an ioeventfd does not wake it */
+		return -EIO;
 	port_access(pv->io[index] + off, buf, count, write);
 	return 0;
 }
@@ -317,6 +423,9 @@ static const struct evfio_bus_ops pci_ops = {
 	.requested	= VFIO_PCI_REQ_IRQ_INDEX,
 	.ioctls		= pci_ioctls,
 	.num_ioctls	= ARRAY_SIZE(pci_ioctls),
+	.sleeps		= true,
+	.features	= pci_features,
+	.num_features	= ARRAY_SIZE(pci_features),
 };
 
 /* A BAR that is smaller than a page can be mapped if nobody else is in its page. */
@@ -433,10 +542,10 @@ static int pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (ret)
 		goto put;
 	pci_intx(pdev, 0);
+	pci_set_drvdata(pdev, pv);
 	pm_runtime_allow(&pdev->dev);
 	if (!disable_idle_d3)
 		pm_runtime_put(&pdev->dev);
-	pci_set_drvdata(pdev, pv);
 	ret = evfio_device_register(&pv->vdev);
 	if (ret)
 		goto resume;
@@ -485,7 +594,9 @@ static const struct pci_device_id pci_ids[] = {
 };
 MODULE_DEVICE_TABLE(pci, pci_ids);
 
-static const struct dev_pm_ops pci_pm_ops = { };
+static const struct dev_pm_ops pci_pm_ops = {
+	RUNTIME_PM_OPS(pci_suspend, pci_resume, NULL)
+};
 
 static struct pci_driver pci_driver = {
 	.name			= "vfio-pci",

@@ -24,6 +24,8 @@
  * @config: the user's view of configuration space, while open
  * @soft_reset: returning from D3hot to D0 resets it: @powered_down is to be restored
  * @powered_down: its registers before D3hot
+ * @asleep: suspended by runtime PM, or about to be; under evfio_device::lock
+ * @wakeup: signalled when it is resumed, which ends evfio_device::resting; or NULL
  */
 struct pci_vdev {
 	struct evfio_device	vdev;
@@ -39,6 +41,8 @@ struct pci_vdev {
 	struct pci_config	*config;
 	bool			soft_reset;
 	struct pci_saved_state	*powered_down;
+	bool			asleep;
+	struct eventfd_ctx	*wakeup;
 };
 
 static inline struct pci_vdev *to_pci(struct evfio_device *vdev)

@@ -191,9 +191,11 @@ static long reset_all(const struct meeting *m)
 	long ret;
 	u32 i;
 
+	/* Waking one takes its lock. */
+	for (i = 0; i < m->n; i++)
+		pm_runtime_get_sync(&m->pdevs[i]->dev);
 	for (i = 0; i < m->n; i++) {
 		vdev = &find_vdev(m->pdevs[i])->vdev;
-		pm_runtime_get_sync(vdev->dev);
 		down_write_nest_lock(&vdev->lock, &pci_vdevs_lock);
 		evfio_regions_zap(vdev);
 		pci_power(to_pci(vdev), PCI_D0);

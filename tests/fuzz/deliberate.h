@@ -300,17 +300,6 @@ static bool is_feature(const struct op *op)
 	       (op->v[0] & VFIO_DEVICE_FEATURE_PROBE || (op->v[0] & ways) != ways);
 }
 
-/* Only asked whether it is there. */
-static bool is_low_power(const struct op *op, struct answer *a, bool kernel)
-{
-	const uint32_t number = op->v[0] & VFIO_DEVICE_FEATURE_MASK;
-
-	return pci && a->edu >= 0 && is_feature(op) &&
-	       number >= VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY &&
-	       number <= VFIO_DEVICE_FEATURE_LOW_POWER_EXIT &&
-	       (kernel ? !a->ret || a->ret == -EINVAL : a->ret == -ENOTTY);
-}
-
 static bool is_token(const struct op *op, struct answer *a, bool kernel)
 {
 	return pci && a->edu >= 0 && is_feature(op) && !strcmp(edus[a->edu], PCI_SRIOV) &&
@@ -335,9 +324,7 @@ static const struct deliberate deliberate[] = {
 	{ "a range that wraps", "map_dma", is_map_overflow, NULL },
 	{ "a range that wraps", "unmap_dma", is_unmap_overflow, NULL },
 	{ "an eventfd that masks INTx", "set_irqs", is_mask_eventfd, NULL },
-	{ "`VFIO_DEVICE_FEATURE` of vfio-pci", "feature", is_low_power, NULL },
 	{ "`VFIO_DEVICE_FEATURE` of vfio-pci", "feature", is_token, NULL },
-	{ "`VFIO_DEVICE_FEATURE` of vfio-pci", "dirty_pages", is_low_power, NULL },
 	{ "`VFIO_DEVICE_FEATURE` of vfio-pci", "dirty_pages", is_token, NULL },
 	{ "a range that ends at the last address", "unmap_dma", is_last_address, NULL },
 	{ "RLIMIT_MEMLOCK", "map_dma", is_accounted, NULL },

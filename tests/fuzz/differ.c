@@ -1465,7 +1465,7 @@ static const struct call calls[] = {
 	{ "discard", 1, make_discard, run_discard, "vl", 1 },
 	{ "region_info", 0, make_pci_region_info, run_pci_region_info, "i", 6 },
 	{ "irq_info", 0, make_pci_irq_info, run_irq_info, "i", 5 },
-	{ "feature", 0, make_pci_feature, run_feature, "f", 2 },
+	{ "feature", 0, make_pci_feature, run_pci_feature, "fs", 4 },
 	{ "config_read", 0, make_config_read, run_bytes_read, "oc", 24 },
 	{ "hardware", 0, make_hardware, run_hardware, "do", 12 },
 	{ "bar_read", 0, make_bar_read, run_bytes_read, "oc", 14 },

@@ -9,7 +9,7 @@
  * function is left in, too.
  *
  * What is not made at all: an interrupt of a function whose line its mate shares, since the kernel
- * leaves INTx on while nobody listens; entering low power by VFIO_DEVICE_FEATURE; a write of data
+ * leaves INTx on while nobody listens; a token of virtual functions; a write of data
  * that cannot be read, to more than one register, of which the kernel does the first, or to what
  * cannot be written, for which the kernel does not look at the data; a write that ends where MSI's
  * flags begin, with which the kernel writes the flags as well.
@@ -229,16 +229,41 @@ static void make_pci_irq_info(struct op *op)
 	op->v[0] = one_in(16) ? an_index() : below(6);
 }
 
-/* Entering low power is only asked for. */
+/*
+ * v: flags, the eventfd to be signalled. A device that may sleep does not, for disable_idle_d3 is
+ * set: when it would is a matter of the moment. But its mappings are gone. The first features are
+ * not there, or are only asked for.
+ */
 static void make_pci_feature(struct op *op)
 {
 	const uint64_t ways = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET;
 
 	make_feature(op);
 	op->v[0] = (op->v[0] & ~0xffull) | below(12);
-	if ((op->v[0] & 0xffff) <= VFIO_DEVICE_FEATURE_LOW_POWER_EXIT &&
+	if ((op->v[0] & 0xffff) < VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY &&
 	    (op->v[0] & ways) != VFIO_DEVICE_FEATURE_GET)
 		op->v[0] |= VFIO_DEVICE_FEATURE_PROBE;
+	if (one_in(2)) {
+		op->v[0] = VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY + below(3);
+		op->v[0] |= VFIO_DEVICE_FEATURE_SET;
+	}
+	op->v[1] = one_in(4) ? NONE_FD + below(3) : open_slot(A0, 2);
+}
+
+static void run_pci_feature(const struct op *op, struct answer *a)
+{
+	struct {
+		struct vfio_device_feature feature;
+		struct vfio_device_low_power_entry_with_wakeup entry;
+		uint8_t room[48];
+	} in = {
+		.feature = { .argsz = op->argsz, .flags = (uint32_t)op->v[0] },
+		.entry = { .wakeup_eventfd = fds[op->v[1]] },
+	};
+
+	call_struct(op, a, VFIO_DEVICE_FEATURE, &in, sizeof(in), 4);
+	/* The number of a descriptor is its process's own matter. */
+	a->word[2] = 0;
 }
 
 /* ---- configuration space ---- */
