@@ -38,13 +38,6 @@ union evfio_args {
 long evfio_ioctl(const struct evfio_ioctl *table, size_t rows, void *obj, unsigned int cmd,
 		 unsigned long arg, long unknown);
 
-/* A chain of capabilities that is being built behind an info structure. */
-struct evfio_caps {
-	void	*buf;
-	size_t	size;
-};
-
-void *evfio_caps_add(struct evfio_caps *caps, u16 id, u16 version, size_t size);
 int evfio_caps_copy(struct evfio_caps *caps, void __user *info, size_t info_size);
 
 /* container.c */

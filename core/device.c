@@ -189,6 +189,32 @@ void evfio_device_unregister(struct evfio_device *vdev)
 }
 EXPORT_SYMBOL_GPL(evfio_device_unregister);
 
+/* The part of it that came later, for buses that have it. */
+static long device_get_caps(struct evfio_device *vdev, struct vfio_device_info *info,
+			    unsigned long arg)
+{
+	const size_t fixed = offsetofend(struct vfio_device_info, num_irqs);
+	const size_t more = min_t(size_t, info->argsz, sizeof(*info)) - fixed;
+	struct evfio_caps caps = { };
+	long ret;
+
+	down_write(&vdev->lock);
+	ret = vdev->revoked ? -ENODEV : vdev->ops->caps(vdev, &caps);
+	up_write(&vdev->lock);
+	memset((void *)info + fixed, 0, sizeof(*info) - fixed);
+	if (caps.size) {
+		info->flags |= VFIO_DEVICE_FLAGS_CAPS;
+		if (info->argsz < sizeof(*info) + caps.size) {
+			info->argsz = sizeof(*info) + caps.size;
+		} else {
+			info->cap_offset = sizeof(*info);
+			ret = ret ?: evfio_caps_copy(&caps, (void __user *)arg, sizeof(*info));
+		}
+	}
+	kfree(caps.buf);
+	return ret ?: evfio_tail_put(arg, fixed, (void *)info + fixed, 1, more);
+}
+
 static long device_get_info(void *obj, union evfio_args *args, unsigned long arg)
 {
 	struct evfio_device *vdev = obj;
@@ -196,7 +222,7 @@ static long device_get_info(void *obj, union evfio_args *args, unsigned long arg
 	args->device.flags = vdev->flags;
 	args->device.num_regions = vdev->num_regions;
 	args->device.num_irqs = vdev->num_irqs;
-	return 0;
+	return vdev->ops->caps ? device_get_caps(vdev, &args->device, arg) : 0;
 }
 
 static long device_get_region_info(void *obj, union evfio_args *args, unsigned long arg)

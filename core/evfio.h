@@ -50,6 +50,14 @@ struct evfio_ioctl {
 void *evfio_tail_get(unsigned long arg, size_t fixed, size_t n, size_t size);
 int evfio_tail_put(unsigned long arg, size_t fixed, const void *tail, size_t n, size_t size);
 
+/* A chain of capabilities that is being built behind an info structure. */
+struct evfio_caps {
+	void	*buf;
+	size_t	size;
+};
+
+void *evfio_caps_add(struct evfio_caps *caps, u16 id, u16 version, size_t size);
+
 /* Region offset in the device fd: index << 40, the interface's constant. */
 #define EVFIO_REGION_SHIFT	40
 
@@ -178,6 +186,7 @@ struct evfio_irq {
  *	evfio_device::lock held for writing. The errno is the user's
  * @match: whether VFIO_GROUP_GET_DEVICE_FD's @name means the device, or an errno; without it, the
  *	device's name does
+ * @caps: add to the capabilities that VFIO_DEVICE_GET_INFO shows; called as @reset is
  * @irq_enable: switch an index on that has no interrupts yet, with @count of them. A result above
  *	0 is how many there could be. -EINVAL if the device has another index in use
  * @irq_line: the Linux interrupt number of a line of an index that is on, made if need be
@@ -202,6 +211,7 @@ struct evfio_bus_ops {
 	int		(*access)(struct evfio_device *vdev, u32 index, u64 off, void *buf,
 				  size_t count, bool write);
 	int		(*match)(struct evfio_device *vdev, const char *name);
+	int		(*caps)(struct evfio_device *vdev, struct evfio_caps *caps);
 	int		(*irq_enable)(struct evfio_device *vdev, u32 index, u32 count);
 	int		(*irq_line)(struct evfio_device *vdev, u32 index, u32 line);
 	void		(*irq_disable)(struct evfio_device *vdev, u32 index);

@@ -102,6 +102,7 @@ void *evfio_caps_add(struct evfio_caps *caps, u16 id, u16 version, size_t size)
 	caps->size += step;
 	return header;
 }
+EXPORT_SYMBOL_GPL(evfio_caps_add);
 
 /**
  * evfio_caps_copy() - hand a chain to the user, behind the info structure

@@ -398,6 +398,28 @@ static int pci_match(struct evfio_device *vdev, const char *name)
 	return *skip_spaces(name + length) ? -EINVAL : 1;
 }
 
+/* The widths of atomic operations that the device may ask the root complex for: 4, 8, 16 bytes. */
+static int pci_caps(struct evfio_device *vdev, struct evfio_caps *caps)
+{
+	struct pci_dev *pdev = pci_physfn(to_pci(vdev)->pdev);
+	struct vfio_device_info_cap_pci_atomic_comp *cap;
+	u32 i, offered, width, flags = 0;
+
+	pcie_capability_read_dword(pdev, PCI_EXP_DEVCAP2, &offered);
+	for (i = 0; i < 3; i++) {
+		width = PCI_EXP_DEVCAP2_ATOMIC_COMP32 << i;
+		if (offered & width && !pci_enable_atomic_ops_to_root(pdev, width))
+			flags |= VFIO_PCI_ATOMIC_COMP32 << i;
+	}
+	if (!flags)
+		return 0;
+	cap = evfio_caps_add(caps, VFIO_DEVICE_INFO_CAP_PCI_ATOMIC_COMP, 1, sizeof(*cap));
+	if (!cap)
+		return -ENOMEM;
+	cap->flags = flags;
+	return 0;
+}
+
 static const struct evfio_ioctl pci_ioctls[] = {
 	{ VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, sizeof(struct vfio_pci_hot_reset_info),
 	  EVFIO_ARGSZ | EVFIO_OUT, pci_hot_reset_info },
@@ -414,6 +436,7 @@ static const struct evfio_bus_ops pci_ops = {
 	.reset		= pci_function_reset,
 	.access		= pci_access,
 	.match		= pci_match,
+	.caps		= pci_caps,
 	.irq_enable	= pci_irq_enable,
 	.irq_line	= pci_irq_line,
 	.irq_disable	= pci_irq_disable,

@@ -45,6 +45,17 @@ struct pci_vdev {
 	struct eventfd_ctx	*wakeup;
 };
 
+/* <linux/vfio.h> before Linux 6.6. */
+#ifndef VFIO_DEVICE_INFO_CAP_PCI_ATOMIC_COMP
+#define VFIO_DEVICE_INFO_CAP_PCI_ATOMIC_COMP	5
+#define VFIO_PCI_ATOMIC_COMP32			BIT(0)
+struct vfio_device_info_cap_pci_atomic_comp {
+	struct vfio_info_cap_header	header;
+	u32				flags;
+	u32				reserved;
+};
+#endif
+
 static inline struct pci_vdev *to_pci(struct evfio_device *vdev)
 {
 	return container_of(vdev, struct pci_vdev, vdev);

@@ -57,6 +57,31 @@ static void device(const struct want *w, const struct dev *d)
 	   w->name);
 }
 
+/* Of capabilities there is one, atomic operations, for which this board's root complex is no help. */
+static void capabilities(const struct want *w, const struct dev *d)
+{
+	struct {
+		struct vfio_device_info info;
+		uint32_t room[64];
+	} in;
+
+	memset(&in, 0x5a, sizeof(in));
+	in.info.argsz = offsetof(struct vfio_device_info, cap_offset) + 4;
+	is(xioctl(d->fd, VFIO_DEVICE_GET_INFO, &in), 0, "%s: GET_INFO, room for cap_offset", w->name);
+	ok(!(in.info.flags & VFIO_DEVICE_FLAGS_CAPS), "%s: no capabilities", w->name);
+	is(in.info.cap_offset, 0, "%s: cap_offset says so", w->name);
+	is(in.info.argsz, offsetof(struct vfio_device_info, cap_offset) + 4, "%s: argsz stays",
+	   w->name);
+	is(in.room[0], 0x5a5a5a5a, "%s: nothing is written behind it", w->name);
+	in.info.cap_offset = 7;
+	in.info.argsz = offsetof(struct vfio_device_info, cap_offset);
+	is(xioctl(d->fd, VFIO_DEVICE_GET_INFO, &in), 0, "%s: GET_INFO, no room for it", w->name);
+	is(in.info.cap_offset, 7, "%s: it is left alone", w->name);
+	in.info.argsz = sizeof(in);
+	is(xioctl(d->fd, VFIO_DEVICE_GET_INFO, &in), 0, "%s: GET_INFO, room for all", w->name);
+	is(in.info.cap_offset, 0, "%s: there is nothing", w->name);
+}
+
 static void bars(const struct want *w, const struct dev *d)
 {
 	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -186,6 +211,7 @@ int main(int argc, char **argv)
 
 		dev_open(&d, wanted[i].name);
 		device(&wanted[i], &d);
+		capabilities(&wanted[i], &d);
 		bars(&wanted[i], &d);
 		others(&wanted[i], &d);
 		irqs(&wanted[i], &d);
