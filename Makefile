@@ -50,7 +50,7 @@ savedefconfig:
 RELEASE = $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' \
 	$(KDIR)/include/generated/utsrelease.h 2>/dev/null)
 MODULES = $(BUILD)/modules/$(RELEASE)
-MODULE_SOURCES := Kbuild $(wildcard core/*.[ch] bus/*/*.[ch] iommu/*/*.[ch])
+MODULE_SOURCES := Kbuild $(wildcard core/*.[ch] bus/*/*.[ch] iommu/*/*.[ch] include/uapi/*/*.h)
 
 # What of our command line the kernel's build has to know when it is not a sub-make.
 KVARS := $(foreach v,ARCH CROSS_COMPILE CC LLVM,$(if $(filter command line,$(origin $v)),$v=$($v)))

@@ -191,10 +191,13 @@ static long container_get_api_version(void *obj, union evfio_args *args, unsigne
 
 static long container_check_extension(void *obj, union evfio_args *args, unsigned long extension)
 {
-	struct evfio_iommu *iommu = iommu_get(obj);
+	struct evfio_iommu *iommu;
 	struct backend *backend;
 	long ret = 0;
 
+	if (extension == EVFIO_EXT_REGION_WC)
+		return 1;
+	iommu = iommu_get(obj);
 	if (iommu) {
 		ret = iommu->ops->check(iommu->data, extension);
 		iommu_put(iommu);

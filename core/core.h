@@ -14,6 +14,7 @@
 #define EVFIO_CORE_CORE_H
 
 #include <linux/cdev.h>
+#include <linux/evfio.h>
 
 #include "evfio.h"
 
@@ -30,6 +31,7 @@ union evfio_args {
 	struct vfio_irq_info		irq;
 	struct vfio_irq_set		irq_set;
 	struct vfio_device_ioeventfd	ioeventfd;
+	struct evfio_device_region_wc	region_wc;
 	struct vfio_iommu_type1_info	iommu;
 	struct vfio_iommu_type1_dma_map		map;
 	struct vfio_iommu_type1_dma_unmap	unmap;

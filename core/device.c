@@ -275,6 +275,21 @@ static long device_set_irqs(void *obj, union evfio_args *args, unsigned long arg
 			     (void __user *)arg + offsetof(struct vfio_irq_set, data));
 }
 
+static long device_region_wc(void *obj, union evfio_args *args, unsigned long arg)
+{
+	struct evfio_device_region_wc *wc = &args->region_wc;
+	struct evfio_device *vdev = obj;
+	struct evfio_region *region;
+
+	if (wc->flags || wc->pad || wc->index >= vdev->num_regions)
+		return -EINVAL;
+	region = &vdev->regions[array_index_nospec(wc->index, vdev->num_regions)];
+	if (!region->prefetch || !(region->flags & VFIO_REGION_INFO_FLAG_MMAP))
+		return -EINVAL;
+	wc->offset = (u64)(vdev->num_regions + wc->index) << EVFIO_REGION_SHIFT;
+	return 0;
+}
+
 static long device_reset(void *obj, union evfio_args *args, unsigned long arg)
 {
 	struct evfio_device *vdev = obj;
@@ -345,6 +360,8 @@ static const struct evfio_ioctl device_ioctls[] = {
 	  EVFIO_ARGSZ | EVFIO_OUT, device_get_region_info },
 	{ VFIO_DEVICE_GET_IRQ_INFO, offsetofend(struct vfio_irq_info, count),
 	  EVFIO_ARGSZ | EVFIO_OUT, device_get_irq_info },
+	{ EVFIO_DEVICE_REGION_WC, sizeof(struct evfio_device_region_wc),
+	  EVFIO_ARGSZ | EVFIO_OUT, device_region_wc },
 	{ VFIO_DEVICE_RESET, 0, 0, device_reset },
 	{ VFIO_DEVICE_FEATURE, offsetofend(struct vfio_device_feature, flags),
 	  EVFIO_ARGSZ, device_feature },

@@ -77,6 +77,8 @@ void *evfio_caps_add(struct evfio_caps *caps, u16 id, u16 version, size_t size);
  * @exact: what goes beyond its end is EFAULT, not cut short
  * @off: the device does not answer now: read() and write() are EIO, touching a mapping is SIGBUS;
  *	changed by the bus with evfio_device::lock held for writing
+ * @prefetch: reads have no side effects: it can be mapped write-combined as well, at the offset of
+ *	region num_regions + index
  * @hole, @hole_size: a part that reads all ones and takes no writes, even while @off
  * @io: the core's own mapping, made at the first read() or write(), gone at last close
  */
@@ -92,6 +94,7 @@ struct evfio_region {
 	bool		soft;
 	bool		exact;
 	bool		off;
+	bool		prefetch;
 	u64		hole;
 	u64		hole_size;
 	void __iomem	*io;

@@ -314,7 +314,7 @@ static vm_fault_t region_huge_fault(struct vm_fault *vmf, unsigned int order)
 	struct vm_area_struct *vma = vmf->vma;
 	struct evfio_device *vdev = vma->vm_private_data;
 	const unsigned int shift = EVFIO_REGION_SHIFT - PAGE_SHIFT;
-	struct evfio_region *region = &vdev->regions[vmf->pgoff >> shift];
+	struct evfio_region *region = &vdev->regions[(vmf->pgoff >> shift) % vdev->num_regions];
 	const unsigned long start = ALIGN_DOWN(vmf->address, PAGE_SIZE << order);
 	unsigned long pfn = PHYS_PFN(region->base) + (vmf->pgoff & (BIT(shift) - 1));
 	vm_fault_t ret = VM_FAULT_SIGBUS;
@@ -355,14 +355,17 @@ int evfio_region_mmap(struct evfio_device *vdev, struct vm_area_struct *vma)
 	const unsigned int shift = EVFIO_REGION_SHIFT - PAGE_SHIFT;
 	unsigned long index = vma->vm_pgoff >> shift;
 	u64 start = (u64)(vma->vm_pgoff & (BIT(shift) - 1)) << PAGE_SHIFT;
+	const bool combine = index >= vdev->num_regions;
 	struct evfio_region *region;
 
 	if (READ_ONCE(vdev->revoked))
 		return -ENODEV;
+	if (combine)
+		index -= vdev->num_regions;
 	if (index >= vdev->num_regions || !(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
 	region = &vdev->regions[array_index_nospec(index, vdev->num_regions)];
-	if (!(region->flags & VFIO_REGION_INFO_FLAG_MMAP))
+	if (!(region->flags & VFIO_REGION_INFO_FLAG_MMAP) || (combine && !region->prefetch))
 		return -EINVAL;
 	if (!(region->flags & VFIO_REGION_INFO_FLAG_READ) && vma->vm_flags & VM_READ)
 		return -EINVAL;
@@ -373,8 +376,12 @@ int evfio_region_mmap(struct evfio_device *vdev, struct vm_area_struct *vma)
 		return -EINVAL;
 
 	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
-	vma->vm_page_prot = region->nonposted ? pgprot_noncached(vma->vm_page_prot) :
-						pgprot_device(vma->vm_page_prot);
+	if (combine)
+		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
+	else if (region->nonposted)
+		vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
+	else
+		vma->vm_page_prot = pgprot_device(vma->vm_page_prot);
 	vma->vm_private_data = vdev;
 	vma->vm_ops = &region_vm_ops;
 	return 0;

@@ -5,6 +5,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/evfio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -67,8 +68,10 @@ int evfio_region_index(const struct evfio_device *dev, const char *name)
 	return fail(-ENOENT, "%s has no region \"%s\"", dev->sys->name, name);
 }
 
-int evfio_region_map(const struct evfio_device *dev, uint32_t index, struct evfio_region **out)
+static int region_map(const struct evfio_device *dev, uint32_t index, bool combine,
+		      struct evfio_region **out)
 {
+	struct evfio_device_region_wc wc = { .argsz = sizeof(wc), .index = index };
 	struct evfio_region_info info;
 	struct evfio_region *region;
 	int prot = 0, err;
@@ -89,6 +92,10 @@ int evfio_region_map(const struct evfio_device *dev, uint32_t index, struct evfi
 	region->offset = info.offset;
 
 	if (info.flags & EVFIO_REGION_MMAP) {
+		if (combine && !ioctl(dev->fd, EVFIO_DEVICE_REGION_WC, &wc)) {
+			region->flags |= EVFIO_REGION_WC;
+			info.offset = wc.offset;
+		}
 		if (info.flags & EVFIO_REGION_READ)
 			prot |= PROT_READ;
 		if (info.flags & EVFIO_REGION_WRITE)
@@ -104,6 +111,16 @@ int evfio_region_map(const struct evfio_device *dev, uint32_t index, struct evfi
 	}
 	*out = region;
 	return 0;
+}
+
+int evfio_region_map(const struct evfio_device *dev, uint32_t index, struct evfio_region **out)
+{
+	return region_map(dev, index, false, out);
+}
+
+int evfio_region_map_wc(const struct evfio_device *dev, uint32_t index, struct evfio_region **out)
+{
+	return region_map(dev, index, true, out);
 }
 
 int evfio_region_map_name(const struct evfio_device *dev, const char *name,

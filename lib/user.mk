@@ -22,7 +22,7 @@ JSON_LIBS ?= $(shell $(PKG_CONFIG) --libs json-c 2>/dev/null || echo -ljson-c)
 
 USER_CFLAGS ?= -O2 -g
 USER_WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
-USER_CPPFLAGS := -Iinclude -D_GNU_SOURCE -DEVFIO_VERSION='"$(EVFIO_VERSION)"'
+USER_CPPFLAGS := -Iinclude -Iinclude/uapi -D_GNU_SOURCE -DEVFIO_VERSION='"$(EVFIO_VERSION)"'
 USER_CC = $(CC) -std=gnu11 -pthread $(USER_CPPFLAGS) $(CPPFLAGS) $(USER_WARN) $(USER_CFLAGS) \
 	$(CFLAGS)
 
@@ -130,13 +130,15 @@ unit: user $(USER_UNITS)
 USER_MAN1 := $(sort $(wildcard docs/man/*.1))
 USER_MAN3 := $(sort $(wildcard docs/man/*.3))
 USER_HEADERS := $(sort $(wildcard include/evfio/*.h))
+USER_UAPI := $(sort $(wildcard include/uapi/linux/*.h))
 
 install-user: user
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib/pkgconfig' \
-		'$(DESTDIR)$(PREFIX)/include/evfio' '$(DESTDIR)$(PREFIX)/share/man/man1' \
-		'$(DESTDIR)$(PREFIX)/share/man/man3'
+		'$(DESTDIR)$(PREFIX)/include/evfio' '$(DESTDIR)$(PREFIX)/include/linux' \
+		'$(DESTDIR)$(PREFIX)/share/man/man1' '$(DESTDIR)$(PREFIX)/share/man/man3'
 	install -m 755 $(UOUT)/bin/evfio '$(DESTDIR)$(PREFIX)/bin'
 	install -m 644 $(USER_HEADERS) '$(DESTDIR)$(PREFIX)/include/evfio'
+	install -m 644 $(USER_UAPI) '$(DESTDIR)$(PREFIX)/include/linux'
 	install -m 644 $(USER_A) '$(DESTDIR)$(PREFIX)/lib'
 	install -m 755 $(USER_SO) '$(DESTDIR)$(PREFIX)/lib'
 	ln -sf $(notdir $(USER_SO)) '$(DESTDIR)$(PREFIX)/lib/libevfio.so.$(USER_SOVERSION)'
@@ -153,6 +155,7 @@ uninstall-user:
 		'$(DESTDIR)$(PREFIX)/lib/$(notdir $(USER_SO))' \
 		'$(DESTDIR)$(PREFIX)/lib/pkgconfig/libevfio.pc' \
 		$(USER_HEADERS:include/%='$(DESTDIR)$(PREFIX)/include/%') \
+		$(USER_UAPI:include/uapi/%='$(DESTDIR)$(PREFIX)/include/%') \
 		$(USER_MAN1:docs/man/%='$(DESTDIR)$(PREFIX)/share/man/man1/%') \
 		$(USER_MAN3:docs/man/%='$(DESTDIR)$(PREFIX)/share/man/man3/%')
 	-rmdir '$(DESTDIR)$(PREFIX)/include/evfio' 2>/dev/null

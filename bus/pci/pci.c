@@ -491,6 +491,7 @@ static void describe_bar(struct pci_vdev *pv, int bar)
 	region->size = pci_resource_len(pdev, bar);
 	region->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
 	region->widest = 8;
+	region->prefetch = pci_resource_flags(pdev, bar) & IORESOURCE_PREFETCH;
 	if (pci_resource_flags(pdev, bar) & IORESOURCE_IO)
 		region->soft = true;
 	else if (page_is_its_own(pv, bar))

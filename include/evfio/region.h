@@ -29,6 +29,9 @@ struct evfio_device;
 #define EVFIO_REGION_WRITE	(1U << 1)
 #define EVFIO_REGION_MMAP	(1U << 2)
 
+/* Of a struct evfio_region alone: it is mapped write-combined. */
+#define EVFIO_REGION_WC		(1U << 31)
+
 /**
  * struct evfio_region_info - what a region is
  * @index: its index
@@ -108,6 +111,21 @@ int evfio_region_map(const struct evfio_device *dev, uint32_t index, struct evfi
  */
 int evfio_region_map_name(const struct evfio_device *dev, const char *name,
 			  struct evfio_region **out);
+
+/**
+ * evfio_region_map_wc() - get access to a region by index, write-combined if it can be
+ * @dev: device
+ * @index: region, below evfio_device_regions()
+ * @out: where the region goes; the caller owns it, until evfio_region_unmap()
+ *
+ * For memories that are filled rather than registers that act: writes may be joined and delayed
+ * until evfio_wmb(), and memcpy() may be used on them. A region that has side effects, or a VFIO
+ * that is not evfio's, gives what evfio_region_map() does; @flags of the region tell
+ * (EVFIO_REGION_WC). A region is to be mapped in one way at a time.
+ *
+ * Return: as evfio_region_map().
+ */
+int evfio_region_map_wc(const struct evfio_device *dev, uint32_t index, struct evfio_region **out);
 
 /**
  * evfio_region_unmap() - give a region back

@@ -80,6 +80,7 @@ struct fake_vfio {
 	bool not_viable;
 	bool no_caps;			/* VFIO_IOMMU_GET_INFO without capabilities */
 	bool fixed_irq;			/* interrupt 0 cannot be masked */
+	bool no_wc;			/* a VFIO that is not evfio's: no EVFIO_DEVICE_REGION_WC */
 	uint32_t config_size;
 	uint32_t vectors;		/* how many of MSI or MSI-X can be had */
 	/* what has happened */

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/evfio.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,6 +163,17 @@ static int get_region_info(struct vfio_region_info *info)
 	info->size = regions[info->index].size;
 	info->offset = regions[info->index].offset;
 	info->flags = regions[info->index].flags;
+	return 0;
+}
+
+/* The first region alone, and another part of the file, so that one can tell. */
+static int region_wc(struct evfio_device_region_wc *wc)
+{
+	if (fake.no_wc)
+		return give(ENOTTY);
+	if (wc->index || wc->argsz != sizeof(*wc))
+		return give(EINVAL);
+	wc->offset = 8192;
 	return 0;
 }
 
@@ -364,6 +376,8 @@ static int device_ioctl(unsigned long request, void *arg)
 		return get_irq_info(arg);
 	case VFIO_DEVICE_SET_IRQS:
 		return set_irqs(arg);
+	case EVFIO_DEVICE_REGION_WC:
+		return region_wc(arg);
 	}
 	return give(ENOTTY);
 }

@@ -83,6 +83,33 @@ static void regions(struct evfio_device *dev)
 	evfio_region_unmap(fixed);
 }
 
+/* The second part of the made-up device's file is the first region, write-combined. */
+static void combined(struct evfio_device *dev)
+{
+	struct evfio_region *region, *plain;
+	uint64_t value;
+
+	is(evfio_region_map_wc(dev, 0, &region), 0, "map write-combined");
+	ok(region->flags & EVFIO_REGION_WC, "which it is");
+	is(evfio_region_map(dev, 0, &plain), 0, "map as it is");
+	ok(!(plain->flags & EVFIO_REGION_WC), "which is not write-combined");
+	evfio_write32(plain, 4, 1);
+	evfio_write32(region, 4, 0x5a5a);
+	is(evfio_read32(region, 4), 0x5a5a, "written and read by its mapping");
+	is(evfio_region_read(region, 4, 4, &value), 0, "read by file access");
+	is((long)value, 1, "where the region always is");
+	evfio_write32(plain, 4, 0);
+	evfio_region_unmap(plain);
+	evfio_region_unmap(region);
+
+	fake.no_wc = true;
+	is(evfio_region_map_wc(dev, 0, &region), 0, "by a VFIO that knows nothing of it");
+	ok(region->base && !(region->flags & EVFIO_REGION_WC), "it is mapped as it is");
+	fake.no_wc = false;
+	evfio_region_unmap(region);
+	is(evfio_region_map_wc(dev, 2, &region), -ENXIO, "an empty one is not mapped");
+}
+
 static void *fire_soon(void *arg)
 {
 	usleep(20000);
@@ -361,6 +388,7 @@ int main(void)
 	fake_reset();
 	if (is(evfio_open("10000000.edu", &dev), 0, "open a device")) {
 		regions(dev);
+		combined(dev);
 		irqs(dev);
 		dma(dev);
 		threads(dev);
