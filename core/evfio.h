@@ -304,14 +304,24 @@ struct file **evfio_group_files(const s32 *fds, u32 n);
 void evfio_group_files_put(struct file **files, u32 n);
 bool evfio_group_files_own(struct file **files, u32 n, struct evfio_device *vdev);
 
+/* The most devices that a bus may want to be owned together. */
+#define EVFIO_MATES	8
+
 /**
  * struct evfio_finder - where isolation groups look for their members
  * @node: the core's
  * @find: the bus's device for a device-tree node, with a reference, or NULL
+ * @mates: put the devices of the bus that must be owned together with @dev though the IOMMU may tell
+ *	them apart, itself among them, into @mates, with references; returns how many, 0 if it is
+ *	alone or on another bus. May be NULL
+ * @configure: put a device without a driver into the IOMMU group in which a driver would find it;
+ *	its lock is held
  */
 struct evfio_finder {
 	struct list_head	node;
 	struct device		*(*find)(const struct device_node *np);
+	unsigned int		(*mates)(struct device *dev, struct device **mates);
+	void			(*configure)(struct device *dev);
 };
 
 void evfio_finder_register(struct evfio_finder *finder);

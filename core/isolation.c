@@ -4,8 +4,9 @@
  *
  * Mostly a set is one IOMMU group. A board may coarsen that: each child of a device-tree node
  * "evfio,isolation-groups" names devices that must be owned together though the IOMMU tells them
- * apart. Such a set is read when the core is loaded and lives as long as the core; the set of a
- * single IOMMU group lives as long as its struct evfio_group.
+ * apart. Such a set is read when the core is loaded and lives as long as the core. So may a bus,
+ * of devices that it knows to be one (evfio_finder::mates). Such a set, and the set of a single
+ * device, is made with the first struct evfio_group of it and lives as long as one of these.
  *
  * Owning a set is owning the DMA of all its IOMMU groups (iommu_group_claim_dma_owner()), which
  * is what keeps host drivers out from then on. The first group that joins a container claims, the
@@ -21,14 +22,13 @@
 #define pr_fmt(fmt) "vfio: " fmt
 
 #include <linux/of.h>
-#include <linux/of_device.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 
 #include "core.h"
 
 /*
- * @np, @dev: the device of a device-tree set; @dev appears when its bus has it
+ * @np, @dev: the device; @np in a device-tree set, where @dev appears when its bus has it
  * @group: its IOMMU group, NULL if it has none
  * @claimed, @quarantined: of @group, in the first member that has it
  */
@@ -41,13 +41,16 @@ struct member {
 };
 
 /*
- * @node, @np: a device-tree set's; @np is NULL for the set of a single IOMMU group
+ * @node: on the list of sets
+ * @np: a device-tree set's
+ * @refs: groups that are in it; one more for a device-tree set
  * @users: groups attached to @container
  */
 struct evfio_set {
 	struct list_head	node;
 	struct device_node	*np;
 	struct evfio_container	*container;
+	unsigned int		refs;
 	unsigned int		users;
 	unsigned int		nr;
 	struct member		members[];
@@ -92,19 +95,16 @@ static void set_resolve(struct evfio_set *set)
 
 /*
  * Some kernels give a device its IOMMU group only when a driver first probes it. For a member of a
- * set that is too late: a host driver could come between. Do now what its bus would do then.
- *
- * Taking the device's lock inside isolation_lock is the wrong way round, but cannot meet the right
- * one: no VFIO driver exists yet on the bus that is being searched for the first time.
+ * set that is too late: a host driver could come between. Do now what its bus would do then. If the
+ * device is locked, its bus is about to: it must not be waited for, for it may be waiting for us.
  */
-static void member_configure(struct member *m)
+static void member_configure(struct member *m, const struct evfio_finder *finder)
 {
 	m->group = iommu_group_get(m->dev);
-	if (m->group)
+	if (m->group || !device_trylock(m->dev))
 		return;
-	device_lock(m->dev);
 	if (!m->dev->driver)
-		of_dma_configure(m->dev, m->np, true);
+		finder->configure(m->dev);
 	device_unlock(m->dev);
 	m->group = iommu_group_get(m->dev);
 }
@@ -128,7 +128,7 @@ void evfio_finder_register(struct evfio_finder *finder)
 				continue;
 			m->dev = finder->find(m->np);
 			if (m->dev)
-				member_configure(m);
+				member_configure(m, finder);
 		}
 	mutex_unlock(&isolation_lock);
 }
@@ -146,12 +146,55 @@ void evfio_finder_unregister(struct evfio_finder *finder)
 }
 EXPORT_SYMBOL_GPL(evfio_finder_unregister);
 
+static void set_free(struct evfio_set *set)
+{
+	struct member *m;
+
+	for_each_member(m, set) {
+		iommu_group_put(m->group);
+		put_device(m->dev);
+		of_node_put(m->np);
+	}
+	of_node_put(set->np);
+	kfree(set);
+}
+
+/* A set of @dev and of what its bus wants to be owned with it. */
+static struct evfio_set *set_make(struct device *dev)
+{
+	struct device *mates[EVFIO_MATES];
+	struct evfio_finder *finder;
+	struct evfio_set *set;
+	unsigned int i, n = 0;
+
+	list_for_each_entry(finder, &finders, node) {
+		n = finder->mates ? finder->mates(dev, mates) : 0;
+		if (n)
+			break;
+	}
+	if (!n)
+		mates[n++] = get_device(dev);	/* which has a group, and needs no finder */
+	set = kzalloc(struct_size(set, members, n), GFP_KERNEL);
+	if (!set) {
+		while (n--)
+			put_device(mates[n]);
+		return ERR_PTR(-ENOMEM);
+	}
+	set->nr = n;
+	for (i = 0; i < n; i++) {
+		set->members[i].dev = mates[i];
+		member_configure(&set->members[i], finder);
+	}
+	list_add_tail(&set->node, &sets);
+	return set;
+}
+
 /**
  * evfio_set_get() - the set an IOMMU group belongs to
  * @dev: a device of the group
- * @group: the group, which the caller keeps until evfio_set_put()
+ * @group: the group
  *
- * Return: a set of the device tree, or one made for this group alone, or an ERR_PTR.
+ * Return: a set, for evfio_set_put(), or an ERR_PTR.
  */
 struct evfio_set *evfio_set_get(struct device *dev, struct iommu_group *group)
 {
@@ -161,16 +204,12 @@ struct evfio_set *evfio_set_get(struct device *dev, struct iommu_group *group)
 	list_for_each_entry(set, &sets, node) {
 		set_resolve(set);
 		if (set_find(set, group))
-			goto unlock;
+			goto get;
 	}
-	set = kzalloc(struct_size(set, members, 1), GFP_KERNEL);
-	if (set) {
-		set->nr = 1;
-		set->members[0].group = group;
-	} else {
-		set = ERR_PTR(-ENOMEM);
-	}
-unlock:
+	set = set_make(dev);
+get:
+	if (!IS_ERR(set))
+		set->refs++;
 	mutex_unlock(&isolation_lock);
 	return set;
 }
@@ -181,8 +220,12 @@ unlock:
  */
 void evfio_set_put(struct evfio_set *set)
 {
-	if (!set->np)
-		kfree(set);
+	mutex_lock(&isolation_lock);
+	if (!--set->refs) {
+		list_del(&set->node);
+		set_free(set);
+	}
+	mutex_unlock(&isolation_lock);
 }
 
 static int complain_device(struct device *dev, void *data)
@@ -373,19 +416,6 @@ ssize_t evfio_set_members(struct evfio_set *set, char *page)
 	return ret ?: list.len;
 }
 
-static void set_free(struct evfio_set *set)
-{
-	struct member *m;
-
-	for_each_member(m, set) {
-		iommu_group_put(m->group);
-		put_device(m->dev);
-		of_node_put(m->np);
-	}
-	of_node_put(set->np);
-	kfree(set);
-}
-
 static int set_read(struct device_node *np)
 {
 	int i, n = of_count_phandle_with_args(np, "devices", NULL);
@@ -400,6 +430,7 @@ static int set_read(struct device_node *np)
 	if (!set)
 		return -ENOMEM;
 	set->np = of_node_get(np);
+	set->refs = 1;
 	for (i = 0; i < n; i++) {
 		device = of_parse_phandle(np, "devices", i);
 		if (of_device_is_available(device))

@@ -13,6 +13,7 @@
  */
 #include <linux/eventfd.h>
 #include <linux/module.h>
+#include <linux/of_device.h>
 #include <linux/pm_runtime.h>
 #include <linux/slab.h>
 
@@ -29,6 +30,11 @@ MODULE_PARM_DESC(nointxmask, "never mask INTx in the device: its line is not sha
 static bool disable_idle_d3;
 module_param(disable_idle_d3, bool, 0444);
 MODULE_PARM_DESC(disable_idle_d3, "leave devices that are not open in D0");
+
+static bool multifunction_groups;
+module_param(multifunction_groups, bool, 0444);
+MODULE_PARM_DESC(multifunction_groups,
+		 "own the functions of a slot together, though the IOMMU may tell them apart");
 
 /**
  * pci_memory() - nobody reads the device's memory any more, or anybody may
@@ -659,11 +665,54 @@ static void add_ids(char *list)
 	}
 }
 
+static struct device *pci_find(const struct device_node *np)
+{
+	return bus_find_device_by_of_node(&pci_bus_type, np);
+}
+
+/* Virtual functions are made to be owned one by one. */
+static unsigned int pci_mates(struct device *dev, struct device **mates)
+{
+	struct pci_dev *mate;
+	unsigned int fn, n = 0;
+
+	if (!multifunction_groups || !dev_is_pci(dev) || to_pci_dev(dev)->is_virtfn)
+		return 0;
+	for (fn = 0; fn < EVFIO_MATES; fn++) {
+		mate = pci_get_slot(to_pci_dev(dev)->bus,
+				    PCI_DEVFN(PCI_SLOT(to_pci_dev(dev)->devfn), fn));
+		if (mate && !mate->is_virtfn)
+			mates[n++] = &mate->dev;
+		else
+			pci_dev_put(mate);
+	}
+	return n;
+}
+
+/* Stream ids are the host bridge's to translate. */
+static void pci_configure(struct device *dev)
+{
+	struct device *host = pci_find_host_bridge(to_pci_dev(dev)->bus)->dev.parent;
+
+	if (host && host->of_node)
+		of_dma_configure(dev, host->of_node, true);
+}
+
+static struct evfio_finder pci_finder = {
+	.find		= pci_find,
+	.mates		= pci_mates,
+	.configure	= pci_configure,
+};
+
 static int __init pci_init(void)
 {
-	int ret = pci_register_driver(&pci_driver);
+	int ret;
 
-	if (!ret)
+	evfio_finder_register(&pci_finder);
+	ret = pci_register_driver(&pci_driver);
+	if (ret)
+		evfio_finder_unregister(&pci_finder);
+	else
 		add_ids(ids);
 	return ret;
 }
@@ -671,6 +720,7 @@ static int __init pci_init(void)
 static void __exit pci_exit(void)
 {
 	pci_unregister_driver(&pci_driver);
+	evfio_finder_unregister(&pci_finder);
 }
 
 module_init(pci_init);

@@ -61,7 +61,10 @@ static struct device *amba_find(const struct device_node *np)
 	return bus_find_device_by_of_node(&amba_bustype, np);
 }
 
-static struct evfio_finder amba_finder = { .find = amba_find };
+static struct evfio_finder amba_finder = {
+	.find		= amba_find,
+	.configure	= platform_configure,
+};
 
 int __init amba_init(void)
 {

@@ -13,6 +13,7 @@
 #include <linux/irq.h>
 #include <linux/module.h>
 #include <linux/of.h>
+#include <linux/of_device.h>
 #include <linux/platform_device.h>
 #include <linux/pm_runtime.h>
 #include <linux/reset.h>
@@ -282,7 +283,19 @@ static struct device *platform_find(const struct device_node *np)
 	return bus_find_device_by_of_node(&platform_bus_type, np);
 }
 
-static struct evfio_finder platform_finder = { .find = platform_find };
+/**
+ * platform_configure() - evfio_finder::configure
+ * @dev: the device
+ */
+void platform_configure(struct device *dev)
+{
+	of_dma_configure(dev, dev->of_node, true);
+}
+
+static struct evfio_finder platform_finder = {
+	.find		= platform_find,
+	.configure	= platform_configure,
+};
 
 static int __init platform_init(void)
 {

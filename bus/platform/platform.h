@@ -29,6 +29,7 @@ struct platform_vdev {
 struct platform_vdev *platform_vdev_new(struct device *dev, u32 flags,
 					const struct resource *resources, u32 n, int irqs);
 int platform_vdev_add_irq(struct evfio_device *vdev, int hwirq);
+void platform_configure(struct device *dev);
 
 #ifdef CONFIG_EVFIO_AMBA
 int amba_init(void);

@@ -24,6 +24,8 @@
 #define PCI_ROCKER	"0000:00:08.0"	/* fires the vectors it is told to */
 
 #define PCI_MEMORY	"0000:00:09.0"	/* 4 MiB of memory */
+#define PCI_SLOT0	"0000:00:0a.0"	/* an nvme without a disk, and */
+#define PCI_SLOT1	"0000:00:0a.1"	/* another in the same slot, in a group of its own */
 
 #define MEMORY		PCI_COMMAND_MEMORY
 #define MASTER		PCI_COMMAND_MASTER

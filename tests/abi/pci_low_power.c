@@ -268,6 +268,7 @@ static void eventfds(void)
 		.data = NIC_CAUSE,
 	};
 	int32_t efd = efd_new(0), unmasks = efd_new(0);
+	uint64_t heard;
 	struct dev d;
 
 	arg.fd = efd_new(0);
@@ -288,7 +289,11 @@ static void eventfds(void)
 	is(leave(&d), 0, "EXIT");
 	is(efd_take(efd, QUIET), 0, "it was not raised");
 	cause(&d);
-	is(efd_take(efd, tap_kernel ? QUIET : SOON), !tap_kernel, "but is unmasked");
+	heard = efd_take(efd, tap_kernel ? QUIET : SOON);
+	if (heard || !tap_kernel)
+		is(heard, 1, "but is unmasked");
+	else
+		tap_skip("this kernel has forgotten that it is unmasked");
 	dev_read(&d, NIC_ICR);
 	is(irq_disable(d.fd, 0), 0, "INTx off");
 	dev_close(&d);

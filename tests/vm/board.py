@@ -78,6 +78,8 @@ PCI_COMMAND, PCI_COMMAND_MEMORY_MASTER = 0x04, 0x6
 #	0000:00:08.0	rocker: MSI-X to be fired by	alone
 #			hand, no INTx
 #	0000:00:09.0	ivshmem: 4 MiB of memory	alone
+#	0000:00:0a.0	nvme without a disk		each alone: of Intel's functions in the root
+#	0000:00:0a.1	another in the same slot	complex the kernel knows that they are apart
 PCI_DEVICES = [
     f"{EDU},addr=01.0",
     "nvme,addr=02.0,serial=disk,drive=disk",
@@ -92,11 +94,14 @@ PCI_DEVICES = [
     "nvme,addr=07.0,serial=sriov,subsys=subsystem,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2",
     "rocker,name=rocker,addr=08.0",
     "ivshmem-plain,addr=09.0,memdev=memory",
+    "nvme,addr=0a.0,serial=first,use-intel-id=on,multifunction=on",
+    "nvme,addr=0a.1,serial=second,use-intel-id=on",
 ]
 # What init takes the driver of, and what it binds to vfio-pci.
 PCI_BRIDGE = "0000:00:05.0"
 PCI_FUNCTIONS = ["0000:00:01.0", "0000:00:02.0", "0000:00:03.0", "0000:01:00.0", "0000:02:01.0",
-                 "0000:00:06.0", "0000:00:06.1", "0000:00:07.0", "0000:00:08.0", "0000:00:09.0"]
+                 "0000:00:06.0", "0000:00:06.1", "0000:00:07.0", "0000:00:08.0", "0000:00:09.0",
+                 "0000:00:0a.0", "0000:00:0a.1"]
 DISK = 1 << 20      # bytes, see words()
 ROM = 1 << 15
 
@@ -162,13 +167,14 @@ def run_tool(*command):
     return done.stdout
 
 
-def device_tree(cpu, smp, more=""):
-    """QEMU's own device tree for this machine with the overlay merged in, kept in the build directory.
+def device_tree(cpu, smp, more="", layout="platform"):
+    """QEMU's own device tree for this machine with the board's overlay merged in, kept in the build directory.
 
-    more: the name of one more overlay beside this file, or ""
+    more: the name of one more overlay beside this file, or ""; the PCI board has no other
     """
-    result = BUILD / "vm" / f"board-{cpu}-{smp}{more and '-'}{more}.dtb"
-    overlays = [OVERLAY, *([Path(__file__).with_name(f"{more}.dtso")] if more else [])]
+    result = BUILD / "vm" / f"board-{layout}-{cpu}-{smp}{more and '-'}{more}.dtb"
+    overlays = [*([OVERLAY] if layout == "platform" else []),
+                *([Path(__file__).with_name(f"{more}.dtso")] if more else [])]
     newest = max(p.stat().st_mtime for p in (*overlays, Path(__file__)))
     if result.exists() and result.stat().st_mtime > newest:
         return result
@@ -338,7 +344,9 @@ def qemu(name, dtb, initrd, smp, memory, append, extra, layout="platform", mode=
                     "-object", "memory-backend-ram,id=memory,size=4M,share=on"]
     else:
         devices = [f"{device},addr={slot:02x}.0" for slot, device, *_ in FUNCTIONS]
-        command += ["-dtb", str(dtb), "-object", "memory-backend-ram,id=reset,size=1M,share=on"]
+        command += ["-object", "memory-backend-ram,id=reset,size=1M,share=on"]
+    if dtb:
+        command += ["-dtb", str(dtb)]
     for device in devices:
         command += ["-device", device]
     return command + list(extra)
@@ -387,7 +395,8 @@ def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, me
                      "-device", "virtio-9p-device,fsdev=clients,mount_tag=clients"]
         initrd.write(initramfs(name, command, files, loaded, parameters, timeout, mode, layout))
         initrd.flush()
-        tree = device_tree(CPUS.get(name, CPU), smp, overlay) if layout == "platform" else None
+        tree = (device_tree(CPUS.get(name, CPU), smp, overlay, layout)
+                if layout == "platform" or overlay else None)
         guest = qemu(name, tree, initrd.name, smp, memory, append, extra, layout, mode)
         if "shell" in mode:
             result.status = subprocess.run([*guest, "-serial", "mon:stdio"]).returncode
