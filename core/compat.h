@@ -11,6 +11,7 @@
 #include <linux/iommu.h>
 #include <linux/irqdomain.h>
 #include <linux/mm.h>
+#include <linux/msi.h>
 #include <linux/platform_device.h>
 #ifdef HAVE_INSERT_PMD_PFN_T
 #include <linux/pfn_t.h>
@@ -75,6 +76,32 @@ static inline vm_fault_t evfio_insert_pmd(struct vm_fault *vmf, unsigned int ord
 #endif
 	return VM_FAULT_FALLBACK;
 }
+
+#ifdef CONFIG_GENERIC_MSI_IRQ
+static inline void evfio_msi_free(struct device *dev)
+{
+#ifdef HAVE_PLATFORM_DEVICE_MSI
+	platform_device_msi_free_irqs_all(dev);
+#else
+	platform_msi_domain_free_irqs(dev);
+#endif
+}
+
+/* Give a device that is not PCI so many MSI vectors, all or none. */
+static inline int evfio_msi_alloc(struct device *dev, unsigned int count, irq_write_msi_msg_t write)
+{
+#ifdef HAVE_PLATFORM_DEVICE_MSI
+	int ret = platform_device_msi_init_and_alloc_irqs(dev, count, write);
+
+	/* They come from a domain made for them, which stays if they do not; -ENODEV: no domain. */
+	if (ret && ret != -ENODEV)
+		evfio_msi_free(dev);
+	return ret;
+#else
+	return platform_msi_domain_alloc_irqs(dev, count, write);
+#endif
+}
+#endif
 
 /* The constness of a class's devnode() argument. */
 #ifdef HAVE_DEVNODE_CONST

@@ -19,6 +19,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include <linux/evfio.h>
+
 #include "core.h"
 
 struct evfio_iommu {
@@ -195,7 +197,7 @@ static long container_check_extension(void *obj, union evfio_args *args, unsigne
 	struct backend *backend;
 	long ret = 0;
 
-	if (extension == EVFIO_EXT_REGION_WC)
+	if (extension == EVFIO_EXT_DEVICE_MSI || extension == EVFIO_EXT_REGION_WC)
 		return 1;
 	iommu = iommu_get(obj);
 	if (iommu) {

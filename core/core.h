@@ -139,6 +139,7 @@ int evfio_region_mmap(struct evfio_device *vdev, struct vm_area_struct *vma);
 long evfio_irq_set(struct evfio_device *vdev, const struct vfio_irq_set *set, void __user *data);
 void evfio_irq_drain(struct evfio_device *vdev);
 void evfio_irq_teardown(struct evfio_device *vdev);
+struct evfio_irq *evfio_irq_find(struct evfio_device *vdev, u32 index);
 void evfio_irq_free(struct evfio_device *vdev);
 int evfio_irqfd_add(struct evfio_irqfd *irqfd, s32 fd, wait_queue_func_t wake);
 void evfio_irqfd_drop(struct evfio_irqfd *irqfd);

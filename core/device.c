@@ -221,7 +221,7 @@ static long device_get_info(void *obj, union evfio_args *args, unsigned long arg
 
 	args->device.flags = vdev->flags;
 	args->device.num_regions = vdev->num_regions;
-	args->device.num_irqs = vdev->num_irqs;
+	args->device.num_irqs = READ_ONCE(vdev->num_irqs);
 	return vdev->ops->caps ? device_get_caps(vdev, &args->device, arg) : 0;
 }
 
@@ -257,12 +257,9 @@ static long device_get_irq_info(void *obj, union evfio_args *args, unsigned long
 {
 	struct evfio_device *vdev = obj;
 	struct vfio_irq_info *info = &args->irq;
-	struct evfio_irq *irq;
+	struct evfio_irq *irq = evfio_irq_find(vdev, info->index);
 
-	if (info->index >= vdev->num_irqs)
-		return -EINVAL;
-	irq = &vdev->irqs[array_index_nospec(info->index, vdev->num_irqs)];
-	if (irq->hidden)
+	if (!irq || irq->hidden)
 		return -EINVAL;
 	info->flags = irq->flags;
 	info->count = irq->count;

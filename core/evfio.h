@@ -250,7 +250,7 @@ struct evfio_feature {
  * @ops: its bus
  * @flags: VFIO_DEVICE_FLAGS_* for VFIO_DEVICE_GET_INFO
  * @num_regions, @regions, @num_irqs, @irqs: what the bus found. The arrays are the bus's to
- *	allocate (kmalloc) and the core's to free
+ *	allocate (kmalloc) and the core's to free. evfio_irq_find() says how @num_irqs may change
  * @resting: its user lets it sleep, and touching a mapping is SIGBUS; changed by the bus with @lock
  *	held for writing
  *

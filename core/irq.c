@@ -32,7 +32,7 @@ int evfio_irq_init(struct evfio_irq *irq, u32 count)
 {
 	u32 i;
 
-	irq->lines = kcalloc(count, sizeof(*irq->lines), GFP_KERNEL);
+	irq->lines = kvcalloc(count, sizeof(*irq->lines), GFP_KERNEL_ACCOUNT);
 	if (!irq->lines)
 		return -ENOMEM;
 	irq->count = count;
@@ -51,8 +51,26 @@ void evfio_irq_free(struct evfio_device *vdev)
 	u32 i;
 
 	for (i = 0; i < vdev->num_irqs; i++)
-		kfree(vdev->irqs[i].lines);
+		kvfree(vdev->irqs[i].lines);
 	kfree(vdev->irqs);
+}
+
+/**
+ * evfio_irq_find() - an index that the user names
+ * @vdev: the device
+ * @index: its number
+ *
+ * A bus may add an index while calls are under way, by storing num_irqs with release semantics when
+ * the rest is complete. It takes it back when there is no fd any more, or the device is revoked.
+ *
+ * Return: the index, or NULL. Its lines are there under evfio_device::lock, unless revoked.
+ */
+struct evfio_irq *evfio_irq_find(struct evfio_device *vdev, u32 index)
+{
+	/* Pairs with the bus's store. */
+	u32 n = smp_load_acquire(&vdev->num_irqs);
+
+	return index < n ? &vdev->irqs[array_index_nospec(index, n)] : NULL;
 }
 
 /**
@@ -564,14 +582,13 @@ long evfio_irq_set(struct evfio_device *vdev, const struct vfio_irq_set *set, vo
 	const u32 known = VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK;
 	const u32 action = set->flags & VFIO_IRQ_SET_ACTION_TYPE_MASK;
 	int size = data_size(set->flags);
-	struct evfio_irq *irq;
+	struct evfio_irq *irq = evfio_irq_find(vdev, set->index);
 	void *copy = NULL;
 	bool maskable;
 	long ret;
 
-	if (size < 0 || set->index >= vdev->num_irqs || set->flags & ~known)
+	if (size < 0 || !irq || set->flags & ~known)
 		return -EINVAL;
-	irq = &vdev->irqs[array_index_nospec(set->index, vdev->num_irqs)];
 	maskable = irq->flags & VFIO_IRQ_INFO_MASKABLE;
 	if (set->start >= irq->count || set->count > irq->count - set->start)
 		return -EINVAL;

@@ -29,6 +29,7 @@ static int get_device(struct evfio_device *dev, int group_fd)
 		close(dev->fd);
 		return err;
 	}
+	/* One more, for evfio_device_msi(). */
 	dev->irqs_open = calloc(info.num_irqs + 1UL, sizeof(*dev->irqs_open));
 	if (!dev->irqs_open) {
 		close(dev->fd);
@@ -38,6 +39,7 @@ static int get_device(struct evfio_device *dev, int group_fd)
 	dev->flags = info.flags;
 	dev->nr_regions = info.num_regions;
 	dev->nr_irqs = info.num_irqs;
+	dev->msi = NO_MSI;
 	return 0;
 }
 

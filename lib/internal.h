@@ -161,6 +161,8 @@ int dma_explain_map(int err, const void *addr, uint64_t size, uint64_t iova);
 
 /* device.c */
 
+#define NO_MSI UINT32_MAX
+
 struct evfio_device {
 	struct evfio_container *ct;
 	struct evfio_sysdev *sys;
@@ -168,6 +170,7 @@ struct evfio_device {
 	uint32_t flags;
 	uint32_t nr_regions;
 	uint32_t nr_irqs;
+	uint32_t msi;			/* evfio_device_msi()'s index, NO_MSI before */
 	pthread_mutex_t irq_lock;	/* protects irqs_open */
 	uint32_t *irqs_open;		/* of each index: how many of its interrupts are open */
 };

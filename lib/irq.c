@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/evfio.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,9 @@ static const char *const pci_names[] = { "intx", "msi", "msix", "err", "req" };
 static void irq_name(const struct evfio_device *dev, uint32_t index, char *buf, size_t size)
 {
 	buf[0] = '\0';
-	if (dev->flags & VFIO_DEVICE_FLAGS_PCI) {
+	if (index == dev->msi) {
+		strcpy(buf, "msi");
+	} else if (dev->flags & VFIO_DEVICE_FLAGS_PCI) {
 		if (index < ARRAY_SIZE(pci_names))
 			strcpy(buf, pci_names[index]);
 	} else if (evfio_dt_string(dev->sys->syspath, "interrupt-names", index, buf, size) < 0) {
@@ -64,6 +67,8 @@ int evfio_irq_index(const struct evfio_device *dev, const char *name)
 
 		if (index >= 0 && (uint32_t)index < dev->nr_irqs)
 			return index;
+		if (dev->msi != NO_MSI && !strcmp(name, "msi"))
+			return (int)dev->msi;
 	} else {
 		for (i = 0; i < ARRAY_SIZE(pci_names) && i < dev->nr_irqs; i++) {
 			if (!strcmp(pci_names[i], name))
@@ -262,6 +267,52 @@ int evfio_irq_open_name(struct evfio_device *dev, const char *name, struct evfio
 	int index = evfio_irq_index(dev, name);
 
 	return index < 0 ? index : evfio_irq_open(dev, (uint32_t)index, out);
+}
+
+int evfio_device_msi(struct evfio_device *dev, uint32_t count, uint32_t *index)
+{
+	struct evfio_device_msi msi = { .argsz = sizeof(msi), .count = count };
+	const char *name = dev->sys->name;
+	int ret = ioctl(dev->fd, EVFIO_DEVICE_MSI, &msi);
+
+	if (ret >= 0) {
+		/* The kernel's next index: no other fd has got one since dev was opened. */
+		dev->msi = (uint32_t)ret;
+		dev->nr_irqs = dev->msi + 1;
+		*index = dev->msi;
+		return 0;
+	}
+	if (errno == EBUSY)
+		return fail(-EBUSY, "%s has been given MSI already", name);
+	if (errno == EINVAL)
+		return fail(-EINVAL, "%" PRIu32 " vectors: 1 to %d can be had", count,
+			    EVFIO_DEVICE_MSI_MAX);
+	if (errno != ENOTTY)
+		return fail_errno("MSI for %s", name);
+	if (dev->flags & VFIO_DEVICE_FLAGS_PCI)
+		return fail(-ENOTTY, "%s is a PCI device: it has the interrupts \"msi\" and \"msix\"",
+			    name);
+	if (ioctl(dev->ct->fd, VFIO_CHECK_EXTENSION, EVFIO_EXT_DEVICE_MSI) != 1)
+		return fail(-ENOTTY, "%s: the kernel's own VFIO has MSI for PCI devices alone: load "
+			    "evfio's modules", name);
+	return fail(-ENOTTY, "%s has no MSI controller: no \"msi-parent\" in its device-tree node, "
+		    "or none that the kernel drives", name);
+}
+
+int evfio_irq_message(const struct evfio_irq *irq, uint64_t *address, uint32_t *data)
+{
+	struct evfio_device_msi_message message = { .argsz = sizeof(message),
+						    .vector = irq->vector };
+
+	if (irq->index != irq->dev->msi)
+		return fail(-EINVAL, "interrupt %" PRIu32 " of %s is not of evfio_device_msi()",
+			    irq->index, irq->dev->sys->name);
+	if (ioctl(irq->dev->fd, EVFIO_DEVICE_MSI_MESSAGE, &message))
+		return fail_errno("message of vector %" PRIu32 " of %s", irq->vector,
+				  irq->dev->sys->name);
+	*address = message.address;
+	*data = message.data;
+	return 0;
 }
 
 void evfio_irq_close(struct evfio_irq *irq)

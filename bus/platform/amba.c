@@ -2,10 +2,12 @@
 /*
  * vfio-amba: AMBA (PrimeCell) devices, a second driver in vfio-platform.ko.
  *
- * They differ from platform devices in having one region and a fixed array of interrupts, and in
- * that their bus powers them up for probing and enables runtime PM itself.
+ * They differ from platform devices in having one region and a fixed array of interrupts, in that
+ * their bus powers them up for probing and enables runtime PM itself, and in that nobody has looked
+ * for their MSI controller.
  */
 #include <linux/amba/bus.h>
+#include <linux/of_irq.h>
 #include <linux/pm_runtime.h>
 
 #include "platform.h"
@@ -24,6 +26,7 @@ static int amba_vfio_probe(struct amba_device *device, const struct amba_id *id)
 		if (ret)
 			goto put;
 	}
+	of_msi_configure(&device->dev, device->dev.of_node);
 	ret = evfio_device_register(&pdev->vdev);
 	if (ret)
 		goto put;

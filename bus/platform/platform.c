@@ -19,6 +19,8 @@
 #include <linux/reset.h>
 #include <linux/slab.h>
 
+#include <linux/evfio.h>
+
 #include "platform.h"
 
 static bool reset_required;
@@ -102,6 +104,7 @@ static bool platform_close(struct evfio_device *vdev)
 	struct platform_vdev *pdev = to_platform(vdev);
 	int ret = -ENODEV;
 
+	platform_msi_close(pdev);
 	if (pdev->reset) {
 		ret = reset_control_assert(pdev->reset);
 		if (ret == -ENOTSUPP)
@@ -114,11 +117,26 @@ static bool platform_close(struct evfio_device *vdev)
 	return !ret;
 }
 
+#ifdef CONFIG_GENERIC_MSI_IRQ
+static const struct evfio_ioctl platform_ioctls[] = {
+	{ EVFIO_DEVICE_MSI, sizeof(struct evfio_device_msi), EVFIO_ARGSZ, platform_msi },
+	{ EVFIO_DEVICE_MSI_MESSAGE, sizeof(struct evfio_device_msi_message),
+	  EVFIO_ARGSZ | EVFIO_OUT, platform_msi_message },
+};
+#endif
+
 static const struct evfio_bus_ops platform_ops = {
-	.owner	= THIS_MODULE,
-	.open	= platform_open,
-	.close	= platform_close,
-	.reset	= platform_reset,
+	.owner		= THIS_MODULE,
+	.open		= platform_open,
+	.close		= platform_close,
+	.reset		= platform_reset,
+#ifdef CONFIG_GENERIC_MSI_IRQ
+	.irq_enable	= platform_msi_enable,
+	.irq_line	= platform_msi_line,
+	.irq_disable	= platform_msi_disable,
+	.ioctls		= platform_ioctls,
+	.num_ioctls	= ARRAY_SIZE(platform_ioctls),
+#endif
 };
 
 /* What the device needs to run: clocks and a reset, both perhaps not there yet. */
@@ -220,7 +238,8 @@ struct platform_vdev *platform_vdev_new(struct device *dev, u32 flags,
 	if (!ret)
 		ret = platform_get_regions(&pdev->vdev, resources, n);
 	if (!ret) {
-		pdev->vdev.irqs = kcalloc(irqs, sizeof(*pdev->vdev.irqs), GFP_KERNEL);
+		/* One more, see msi.c. */
+		pdev->vdev.irqs = kcalloc(irqs + 1, sizeof(*pdev->vdev.irqs), GFP_KERNEL);
 		ret = pdev->vdev.irqs ? 0 : -ENOMEM;
 	}
 	if (ret) {

@@ -3,7 +3,8 @@
  * libevfio: userspace drivers on <linux/vfio.h>.
  *
  * One include for all of it; each header below may be included alone as well. The library speaks
- * <linux/vfio.h> only, so it works on evfio's modules and on the kernel's own.
+ * <linux/vfio.h>, so it works on evfio's modules and on the kernel's own; what evfio's alone can do
+ * fails on the others with -ENOTTY.
  *
  * Functions that can fail return 0 (or a count) on success and a negative errno on failure; after a
  * failure evfio_error() says, in words, what went wrong and what to do about it.

@@ -9,6 +9,9 @@
  * A PCI device has the indices "intx" (level), "msi" and "msix" (edge, perhaps several vectors),
  * of which one can be open at a time, and two events: "err", an error of the device, and "req",
  * somebody wants it back.
+ *
+ * Other devices are given an index "msi" by evfio_device_msi(), if they can have one. There the
+ * driver itself tells the device what to write, and where to: evfio_irq_message().
  */
 #ifndef EVFIO_IRQ_H
 #define EVFIO_IRQ_H
@@ -61,6 +64,35 @@ int evfio_irq_info(const struct evfio_device *dev, uint32_t index, struct evfio_
  * Return: its index; -ENOENT when no interrupt has that name.
  */
 int evfio_irq_index(const struct evfio_device *dev, const char *name);
+
+/**
+ * evfio_device_msi() - give a device that is not PCI an interrupt index for MSI
+ * @dev: device; none of its interrupt functions may run in another thread meanwhile
+ * @count: how many vectors it is to have, 1 to 2048
+ * @index: where the index goes: the next after those there are, "msi" by name
+ *
+ * The vectors are opened by evfio_irq_open_vectors(), all by one call; then the device's registers
+ * are told each one's evfio_irq_message(). The index lasts until the device is closed.
+ *
+ * Return: 0; -ENOTTY when the device has no MSI controller ("msi-parent" in its device-tree node),
+ * when it is PCI, and on the kernel's own VFIO; -EINVAL for a count out of range; -EBUSY when the
+ * device has such an index already; -ENODEV when it was removed; -ENOMEM.
+ */
+int evfio_device_msi(struct evfio_device *dev, uint32_t count, uint32_t *index);
+
+/**
+ * evfio_irq_message() - what the device must write for a vector to fire
+ * @irq: interrupt of evfio_device_msi()'s index
+ * @address: where the address goes; it is the device's, as IOVAs are, and outside those that can be
+ *	mapped
+ * @data: where the data goes: 32 bits, little-endian
+ *
+ * It stays the same until the interrupt is closed. After evfio_device_reset() the device has to be
+ * told it again.
+ *
+ * Return: 0; -EINVAL for another kind of interrupt; -ENODEV when the device was removed.
+ */
+int evfio_irq_message(const struct evfio_irq *irq, uint64_t *address, uint32_t *data);
 
 /**
  * evfio_irq_open() - start to receive an interrupt, by index

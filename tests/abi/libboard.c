@@ -22,6 +22,8 @@
 #include "libboard.h"
 #include "libtap.h"
 
+#define VECTORS_MAX	2048
+
 /* ---- the system ---- */
 
 long sys(long ret)
@@ -532,6 +534,45 @@ int irq_mask(int fd, uint32_t index)
 int irq_unmask(int fd, uint32_t index)
 {
 	return irq_set(fd, index, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0);
+}
+
+int irq_vectors(int fd, uint32_t index, uint32_t start, uint32_t count, const int32_t *efds)
+{
+	static union {
+		struct vfio_irq_set set;
+		uint8_t room[sizeof(struct vfio_irq_set) + VECTORS_MAX * sizeof(*efds)];
+	} arg;
+
+	arg.set = (struct vfio_irq_set){
+		.argsz = (uint32_t)(sizeof(arg.set) + count * sizeof(*efds)),
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = index, .start = start, .count = count,
+	};
+	if (count > VECTORS_MAX)
+		tap_bail("%u vectors are too many", count);
+	memcpy(arg.set.data, efds, count * sizeof(*efds));
+	return xioctl(fd, VFIO_DEVICE_SET_IRQS, &arg);
+}
+
+int irq_disable(int fd, uint32_t index)
+{
+	struct vfio_irq_set set = {
+		.argsz = sizeof(set),
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = index,
+	};
+
+	return xioctl(fd, VFIO_DEVICE_SET_IRQS, &set);
+}
+
+uint32_t irq_count(int fd, uint32_t index)
+{
+	struct vfio_irq_info info;
+	int ret = irq_info(fd, index, &info);
+
+	if (ret)
+		tap_bail("interrupt index %u: %s", index, strerror(-ret));
+	return info.count;
 }
 
 int efd_new(unsigned int initial)

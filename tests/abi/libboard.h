@@ -16,7 +16,7 @@
 
 /* The devices, and where the board has them. */
 #define EDU0	"10000000.edu"	/* level interrupt, reg-io-width = 4 */
-#define EDU1	"10100000.edu"	/* edge interrupt, a clock and a reset line */
+#define EDU1	"10100000.edu"	/* edge interrupt, MSI, a clock and a reset line */
 #define EDU2	"10200000.edu"	/* level interrupt, isolation set "pair" */
 #define EDU3	"10300000.edu"	/* level interrupt, isolation set "pair", not coherent */
 #define RTC	"9010000.pl031"	/* AMBA, level interrupt, no DMA */
@@ -139,6 +139,15 @@ int irq_set(int fd, uint32_t index, uint32_t flags, int32_t value);
 int irq_trigger(int fd, uint32_t index, int efd);	/* DATA_EVENTFD TRIGGER; -1 removes */
 int irq_mask(int fd, uint32_t index);			/* DATA_NONE MASK */
 int irq_unmask(int fd, uint32_t index);			/* DATA_NONE UNMASK */
+
+/* DATA_EVENTFD TRIGGER for vectors @start on. */
+int irq_vectors(int fd, uint32_t index, uint32_t start, uint32_t count, const int32_t *efds);
+
+/* DATA_NONE TRIGGER with count 0: everything of @index is taken away. */
+int irq_disable(int fd, uint32_t index);
+
+/* How many lines an index has, or bail out. */
+uint32_t irq_count(int fd, uint32_t index);
 
 int efd_new(unsigned int initial);
 

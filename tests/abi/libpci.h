@@ -70,16 +70,6 @@ int bar_map(const struct dev *d, uint32_t index, volatile uint8_t **regs);
 /* First address and length of resource @index, as the kernel's PCI core knows it. */
 uint64_t hw_bar(const char *name, uint32_t index, uint64_t *size);
 
-/* ---- interrupts ---- */
-
-/* VFIO_DEVICE_SET_IRQS, DATA_EVENTFD TRIGGER, for vectors @start on. */
-int irq_vectors(int fd, uint32_t index, uint32_t start, uint32_t count, const int32_t *efds);
-
-/* DATA_NONE TRIGGER with count 0: everything of @index is taken away. */
-int irq_disable(int fd, uint32_t index);
-
-uint32_t irq_count(int fd, uint32_t index);
-
 /* ---- the whole ---- */
 
 /* dev_open(), then the command register with memory and bus mastering on, and an edu quiet. */

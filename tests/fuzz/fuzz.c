@@ -16,6 +16,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/evfio.h>
 #include <linux/kcov.h>
 #include <poll.h>
 #include <pthread.h>
@@ -453,6 +454,40 @@ static long unmask_by_eventfd(void)
 	return irq_set(dev.fd, 0, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, efd[2]);
 }
 
+/* EDU1's */
+#define MSI	1
+
+static long msi(void)
+{
+	struct evfio_device_msi in = { .argsz = sizeof(in), .count = 4 };
+
+	return xioctl(dev.fd, EVFIO_DEVICE_MSI, &in);
+}
+
+static long have_msi(void)
+{
+	have_reset();
+	return ok_or_bail(msi(), "DEVICE_MSI");
+}
+
+static long msi_trigger(void)
+{
+	return irq_trigger(dev.fd, MSI, efd[0]);
+}
+
+static long have_msi_trigger(void)
+{
+	have_msi();
+	return ok_or_bail(msi_trigger(), "SET_IRQS");
+}
+
+static long message(void)
+{
+	struct evfio_device_msi_message in = { .argsz = sizeof(in) };
+
+	return xioctl(dev.fd, EVFIO_DEVICE_MSI_MESSAGE, &in);
+}
+
 static long reset(void)
 {
 	return xioctl(dev.fd, VFIO_DEVICE_RESET, NULL);
@@ -751,6 +786,9 @@ static const struct step platform_steps[] = {
 	{ "SET_IRQS unmask", have_trigger, unmask, drop_open, false },
 	{ "SET_IRQS mask by eventfd", have_trigger, mask_by_eventfd, drop_open, false },
 	{ "SET_IRQS unmask by eventfd", have_trigger, unmask_by_eventfd, drop_open, false },
+	{ "DEVICE_MSI", have_reset, msi, drop_open, false },
+	{ "SET_IRQS trigger of an MSI", have_msi, msi_trigger, drop_open, false },
+	{ "DEVICE_MSI_MESSAGE", have_msi_trigger, message, drop_open, false },
 	{ "RESET", have_reset, reset, drop_open, false },
 	{ "FEATURE", have_open, feature, drop_open, false },
 	{ "pread", have_open, read_registers, drop_open, false },
@@ -763,6 +801,7 @@ static const struct step platform_steps[] = {
 	{ "close device, group, container", have_trigger, drop_open, nothing, true },
 	{ "close all with mappings", have_scattered, drop_open, nothing, true },
 	{ "close a device with a reset", have_reset, drop_open, nothing, true },
+	{ "close a device with MSI", have_msi_trigger, drop_open, nothing, true },
 	{ "bind", have_none, bind, nothing, false },
 	{ "bind an AMBA device", have_no_rtc, bind_rtc, nothing, false },
 	{ "unbind", have_bound, unbind, have_bound, true },
@@ -1109,6 +1148,17 @@ static void random_irqs(void)
 	did(irq_set(a_device(), one_in(8), flags, value));
 }
 
+static void random_msi(void)
+{
+	struct evfio_device_msi add = { .argsz = sizeof(add), .count = 1 + below(64) };
+	struct evfio_device_msi_message tell = { .argsz = sizeof(tell), .vector = below(4) };
+
+	if (one_in(2))
+		did(xioctl(a_device(), EVFIO_DEVICE_MSI, &add));
+	else
+		did(xioctl(a_device(), EVFIO_DEVICE_MSI_MESSAGE, &tell));
+}
+
 static void random_rw(void)
 {
 	static const off_t offsets[] = { 0, 4, 0x20, 0x24, 0x1000, EDU_SIZE - 4, 1ll << 40, 2 };
@@ -1187,7 +1237,7 @@ static void random_call(void)
 	uint64_t count = 1;
 	unsigned int edu;
 
-	switch (below(40)) {
+	switch (below(41)) {
 	case 0 ... 10:
 		random_map();
 		break;
@@ -1241,6 +1291,9 @@ static void random_call(void)
 		did(poll(&pfd, 1, (int)below(2)));
 		break;
 	case 37:
+		random_msi();
+		break;
+	case 38:
 		if (one_in(8))
 			random_end();
 		break;

@@ -16,7 +16,7 @@ FUZZ_KERNEL := 6.12-sanitize
 fuzz-libs := $(wildcard tests/abi/lib*.c)
 fuzz-programs := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
 
-$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(fuzz-libs) $(wildcard tests/fuzz/*.h tests/abi/*.h)
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(fuzz-libs) $(wildcard tests/fuzz/*.h tests/abi/*.h include/uapi/linux/*.h)
 	@mkdir -p $(@D)
 	$(CROSS)gcc -static -pthread -s -O2 -Wall -Wextra -Wno-unused-parameter -Werror \
 		-Itests/abi -Iinclude/uapi -o $@ $< $(fuzz-libs)

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * libevfio on the board: real devices, a real IOMMU. Run by tests/vm/guest/libevfio.sh as root,
- * with
- * 10000000.edu (level interrupt) and 10100000.edu (edge interrupt, reset line) bound to VFIO, and
- * 10200000.edu and 10300000.edu, which are one isolation set, to nothing.
+ * with 10000000.edu (level interrupt) and 10100000.edu (edge interrupt, MSI, reset line) bound to
+ * VFIO, and 10200000.edu and 10300000.edu, which are one isolation set, to nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -162,6 +161,50 @@ static void shared(void)
 	evfio_close(two);
 	is(evfio_dma_alloc(ct, 4096, 0, EVFIO_DMA_BOTH, &a), -ENODEV, "no device, no DMA");
 	evfio_container_put(ct);
+}
+
+/* MSI: the device's DMA writes what the kernel says. */
+static void msi(void)
+{
+	struct evfio_irq *vectors[2], *done;
+	struct evfio_region *regs;
+	struct evfio_device *dev;
+	struct evfio_dma *buf;
+	uint64_t address = 0;
+	uint32_t index = 0, data = 0;
+
+	is(evfio_open(LEVEL_DEV, &dev), 0, LEVEL_DEV);
+	is(evfio_device_msi(dev, 2, &index), -ENOTTY, "has no MSI controller");
+	message_has("\"msi-parent\"");
+	evfio_close(dev);
+	is(evfio_open(EDGE_DEV, &dev), 0, EDGE_DEV);
+	is(evfio_device_msi(dev, 2, &index), 0, "has one");
+	is(evfio_irq_index(dev, "msi"), (int)index, "the index has a name");
+	if (evfio_region_map(dev, 0, &regs) || evfio_irq_open(dev, 0, &done) ||
+	    evfio_dma_alloc(evfio_device_container(dev), 4096, 0, EVFIO_DMA_BOTH, &buf)) {
+		ok(false, "open all of it: %s", evfio_error());
+		return;
+	}
+	is(evfio_irq_open_vectors(dev, index, 0, 2, vectors), 0, "two vectors");
+	is(evfio_irq_message(done, &address, &data), -EINVAL, "the wired interrupt has no message");
+	is(evfio_irq_message(vectors[1], &address, &data), 0, "the second vector has");
+	memcpy(buf->addr, &data, sizeof(data));
+	ok(copy(regs, done, buf->iova, sizeof(data), false), "the device reads its data");
+	is(evfio_irq_wait(vectors[1], 0), -ETIMEDOUT, "nothing has fired");
+	ok(copy(regs, done, address, sizeof(data), true), "it writes it to its address");
+	is(evfio_irq_wait(vectors[1], 5000), 1, "the second vector fires");
+	is(evfio_irq_wait(vectors[0], 100), -ETIMEDOUT, "the first does not");
+	evfio_irq_close(vectors[0]);
+	evfio_irq_close(vectors[1]);
+	ok(copy(regs, done, address, sizeof(data), true), "closed, the device writes again");
+	is(evfio_irq_open_vectors(dev, index, 0, 2, vectors), 0, "open again");
+	is(evfio_irq_wait(vectors[1], 100), -ETIMEDOUT, "that is not heard");
+	evfio_irq_close(vectors[0]);
+	evfio_irq_close(vectors[1]);
+	evfio_dma_free(buf);
+	evfio_irq_close(done);
+	evfio_region_unmap(regs);
+	evfio_close(dev);
 }
 
 enum { THREADS = 4, ROUNDS = 100 };
@@ -427,6 +470,7 @@ int main(void)
 	page = (size_t)sysconf(_SC_PAGESIZE);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	shared();
+	msi();
 	memory();
 	entry_limit();
 	isolation();

@@ -63,7 +63,7 @@ const char *tree_read(const char *path);
  * libvfio.c: open() and ioctl() of the library (linked with --wrap) on tree_dir()'s dev/vfio.
  * Region 0 of a device is a file of 8 KiB that can be mapped, region 1 one of 24 bytes that cannot,
  * region 2 is empty, region 3 can only be read; interrupt 0 is a level one, 1 an edge one, 2 is
- * empty.
+ * empty; 3 is for EVFIO_DEVICE_MSI.
  *
  * A PCI device has only a configuration space, which is at byte 4096 of its file in dev/vfio, INTx,
  * and four vectors each of MSI and MSI-X.
@@ -83,6 +83,8 @@ struct fake_vfio {
 	bool no_wc;			/* a VFIO that is not evfio's: no EVFIO_DEVICE_REGION_WC */
 	uint32_t config_size;
 	uint32_t vectors;		/* how many of MSI or MSI-X can be had */
+	bool evfio;			/* what <linux/evfio.h> adds is there */
+	bool msi_parent;		/* platform devices can have MSI */
 	/* what has happened */
 	unsigned int groups;		/* how many are in the container */
 	int iommu_type;			/* the container's; 0: none */
@@ -92,6 +94,7 @@ struct fake_vfio {
 	int irq_fd[2];			/* eventfds; -1: none */
 	uint32_t kind, enabled;		/* PCI: which interrupts are in use, and how many */
 	int32_t vector_fd[4];
+	uint32_t msi;			/* vectors of EVFIO_DEVICE_MSI */
 };
 
 extern struct fake_vfio fake;

@@ -28,6 +28,8 @@ void fake_reset(void)
 	fake.irq_fd[1] = -1;
 	fake.config_size = 4096;
 	fake.vectors = 4;
+	fake.evfio = true;
+	fake.msi_parent = true;
 	memset(fake.vector_fd, 0xff, sizeof(fake.vector_fd));
 }
 
@@ -179,10 +181,14 @@ static int region_wc(struct evfio_device_region_wc *wc)
 
 static int get_irq_info(struct vfio_irq_info *info)
 {
-	if (info->index > 2)
+	if (info->index > 2 + !!fake.msi)
 		return give(EINVAL);
 	info->count = info->index < 2;
 	info->flags = VFIO_IRQ_INFO_EVENTFD;
+	if (info->index == 3) {
+		info->count = fake.msi;
+		info->flags |= VFIO_IRQ_INFO_NORESIZE;
+	}
 	if (!info->index && !fake.fixed_irq)
 		info->flags |= VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED;
 	return 0;
@@ -282,7 +288,8 @@ static int container_ioctl(unsigned long request, void *arg)
 	case VFIO_GET_API_VERSION:
 		return fake.api_version;
 	case VFIO_CHECK_EXTENSION:
-		return ((uintptr_t)arg == VFIO_TYPE1_IOMMU && fake.type1) ||
+		return ((uintptr_t)arg == EVFIO_EXT_DEVICE_MSI && fake.evfio) ||
+		       ((uintptr_t)arg == VFIO_TYPE1_IOMMU && fake.type1) ||
 		       ((uintptr_t)arg == VFIO_TYPE1v2_IOMMU && fake.type1v2);
 	case VFIO_SET_IOMMU:
 		if (!fake.set_iommu_errno)
@@ -360,6 +367,45 @@ static int pci_ioctl(unsigned long request, void *arg)
 	return give(ENOTTY);
 }
 
+/* The index of MSI, on or off. */
+static int msi_set_irqs(const struct vfio_irq_set *set)
+{
+	const uint32_t end = set->start + set->count;
+
+	if (set->start >= fake.msi || end > fake.msi || (fake.enabled && end > fake.enabled))
+		return give(EINVAL);
+	if (set->count) {
+		if (!fake.enabled)
+			fake.enabled = end;
+		memcpy(&fake.vector_fd[set->start], set->data, set->count * sizeof(int32_t));
+	} else {
+		memset(fake.vector_fd, 0xff, sizeof(fake.vector_fd));
+		fake.enabled = 0;
+	}
+	return 0;
+}
+
+static int msi_message(struct evfio_device_msi_message *message)
+{
+	if (message->vector >= fake.msi || fake.vector_fd[message->vector] < 0)
+		return give(EINVAL);
+	message->address = 0x8000040;
+	message->data = 100 + message->vector;
+	return 0;
+}
+
+static int add_msi(const struct evfio_device_msi *msi)
+{
+	if (!fake.evfio || !fake.msi_parent)
+		return give(ENOTTY);
+	if (!msi->count || msi->count > ARRAY_SIZE(fake.vector_fd))
+		return give(EINVAL);
+	if (fake.msi)
+		return give(EBUSY);
+	fake.msi = msi->count;
+	return 3;
+}
+
 static int device_ioctl(unsigned long request, void *arg)
 {
 	struct vfio_device_info *info = arg;
@@ -368,16 +414,20 @@ static int device_ioctl(unsigned long request, void *arg)
 	case VFIO_DEVICE_GET_INFO:
 		info->flags = VFIO_DEVICE_FLAGS_PLATFORM;
 		info->num_regions = 4;
-		info->num_irqs = 3;
+		info->num_irqs = 3 + !!fake.msi;
 		return 0;
 	case VFIO_DEVICE_GET_REGION_INFO:
 		return get_region_info(arg);
 	case VFIO_DEVICE_GET_IRQ_INFO:
 		return get_irq_info(arg);
 	case VFIO_DEVICE_SET_IRQS:
-		return set_irqs(arg);
+		return ((struct vfio_irq_set *)arg)->index == 3 ? msi_set_irqs(arg) : set_irqs(arg);
 	case EVFIO_DEVICE_REGION_WC:
 		return region_wc(arg);
+	case EVFIO_DEVICE_MSI:
+		return add_msi(arg);
+	case EVFIO_DEVICE_MSI_MESSAGE:
+		return msi_message(arg);
 	}
 	return give(ENOTTY);
 }

@@ -111,7 +111,10 @@ static void vectors(struct evfio_device *dev)
 {
 	const uint32_t msi = VFIO_PCI_MSI_IRQ_INDEX, msix = VFIO_PCI_MSIX_IRQ_INDEX;
 	struct evfio_irq *irqs[4], *more, *intx;
+	uint32_t index;
 
+	is(evfio_device_msi(dev, 4, &index), -ENOTTY, "MSI is not asked for");
+	message_has(DEVICE " is a PCI device: it has the interrupts");
 	is(evfio_irq_open_vectors(dev, msi, 0, 0, irqs), -EINVAL, "no vectors");
 	is(evfio_irq_open_vectors(dev, msi, 0, 5, irqs), -EINVAL, "five of four");
 	message_has("interrupt 1 of " DEVICE " has 4 vectors");

@@ -165,6 +165,53 @@ static void irqs(struct evfio_device *dev)
 	evfio_irq_close(edge);
 }
 
+static void msi(struct evfio_device *dev)
+{
+	struct evfio_irq *vectors[3], *wired;
+	struct evfio_irq_info info;
+	uint64_t address = 0;
+	uint32_t index = 0, data = 0;
+
+	fake.evfio = false;
+	is(evfio_device_msi(dev, 4, &index), -ENOTTY, "MSI on the kernel's own VFIO");
+	message_has("evfio's modules");
+	fake.evfio = true;
+	fake.msi_parent = false;
+	is(evfio_device_msi(dev, 4, &index), -ENOTTY, "of a device without an MSI controller");
+	message_has("\"msi-parent\"");
+	fake.msi_parent = true;
+	is(evfio_device_msi(dev, 0, &index), -EINVAL, "no vectors");
+	message_has("1 to 2048");
+	is(evfio_irq_index(dev, "msi"), -ENOENT, "there is no such interrupt yet");
+	is(evfio_device_irqs(dev), 3, "of three");
+	is(evfio_device_msi(dev, 4, &index), 0, "four vectors");
+	is(index, 3, "are the next index");
+	is(evfio_device_irqs(dev), 4, "of four then");
+	is(evfio_device_msi(dev, 4, &index), -EBUSY, "not twice");
+	message_has("already");
+	is(evfio_irq_index(dev, "msi"), 3, "it has a name");
+	is(evfio_irq_index(dev, "none"), -ENOENT, "another is still none");
+	is(evfio_irq_info(dev, 3, &info), 0, "information about it");
+	is_str(info.name, "msi", "its name");
+	is(info.count, 4, "its vectors");
+
+	is(evfio_irq_open_vectors(dev, 3, 0, 3, vectors), 0, "open three");
+	is(evfio_irq_message(vectors[2], &address, &data), 0, "the message of the last");
+	ok(address == 0x8000040 && data == 102, "is the kernel's");
+	is(evfio_irq_open_vectors(dev, 3, 3, 1, &wired), -EINVAL, "one more, later");
+	message_has("open all of them at once");
+	is(evfio_irq_open(dev, 1, &wired), 0, "a wired one");
+	is(evfio_irq_message(wired, &address, &data), -EINVAL, "has no message");
+	message_has("not of evfio_device_msi()");
+	evfio_irq_close(wired);
+	evfio_irq_close(vectors[0]);
+	evfio_irq_close(vectors[1]);
+	is(fake.enabled, 3, "two are closed: the index is on");
+	evfio_irq_close(vectors[2]);
+	is(fake.enabled, 0, "and off with the last");
+	fake.msi = 0;
+}
+
 static void dma(struct evfio_device *dev)
 {
 	struct evfio_container *ct = evfio_device_container(dev);
@@ -390,6 +437,7 @@ int main(void)
 		regions(dev);
 		combined(dev);
 		irqs(dev);
+		msi(dev);
 		dma(dev);
 		threads(dev);
 		evfio_close(dev);

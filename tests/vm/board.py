@@ -41,6 +41,7 @@ SANITIZED_AFTER = 120       # seconds
 # Labels for the nodes of QEMU's own device tree that the overlay refers to.
 LABELS = {
     "gic": "/intc@8000000",
+    "its": "/intc@8000000/its@8080000",
     "smmu": "/smmuv3@9050000",
     "pl061": "/pl061@9030000",
     "apb_pclk": "/apb-pclk",

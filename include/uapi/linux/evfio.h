@@ -18,6 +18,72 @@
 #define EVFIO_TYPE	0xef
 
 /*
+ * MSI for platform and AMBA devices, whose node in the device tree names an MSI controller
+ * (msi-parent).
+ *
+ * The device gets one more interrupt index. As of PCI's MSI, its vectors exist from the first
+ * VFIO_DEVICE_SET_IRQS that gives one a trigger, which also decides how many there are (up to the
+ * last one that it names), until the index is switched off or the device is closed.
+ *
+ * An MSI is a write of 32 bits by the device. Where in its registers a device keeps what to write,
+ * and where to, is known to its driver alone: so the kernel tells, and the driver programs.
+ */
+#define EVFIO_EXT_DEVICE_MSI	0xef00
+
+#define EVFIO_DEVICE_MSI_MAX	2048
+
+/**
+ * struct evfio_device_msi - argument of EVFIO_DEVICE_MSI
+ * @argsz: size of the structure
+ * @flags: 0
+ * @count: how many vectors the index is to have, 1 to EVFIO_DEVICE_MSI_MAX
+ */
+struct evfio_device_msi {
+	__u32	argsz;
+	__u32	flags;
+	__u32	count;
+};
+
+/*
+ * EVFIO_DEVICE_MSI - on a device's fd: give it an index for MSI
+ *
+ * It comes after all others, is counted by VFIO_DEVICE_GET_INFO and described by
+ * VFIO_DEVICE_GET_IRQ_INFO (EVENTFD, NORESIZE; it cannot be masked), for all fds of the device,
+ * until the last of them is closed.
+ *
+ * Return: the index; -1 and errno: EINVAL for @argsz, @flags or @count, ENOTTY if the device has no
+ * MSI controller, EBUSY if it has such an index already, ENOMEM, ENODEV if it was taken away.
+ */
+#define EVFIO_DEVICE_MSI		_IO(EVFIO_TYPE, 0)
+
+/**
+ * struct evfio_device_msi_message - argument of EVFIO_DEVICE_MSI_MESSAGE
+ * @argsz: size of the structure
+ * @flags: 0
+ * @vector: of the MSI index, from 0
+ * @data: out: what the device must write: 32 bits, little-endian
+ * @address: out: where to, as an address of its own (an IOVA, from a range that mappings never use)
+ */
+struct evfio_device_msi_message {
+	__u32		argsz;
+	__u32		flags;
+	__u32		vector;
+	__u32		data;
+	__aligned_u64	address;
+};
+
+/*
+ * EVFIO_DEVICE_MSI_MESSAGE - on a device's fd: what the device must write for a vector to fire
+ *
+ * The answer holds until the vector's trigger is taken away; replacing one eventfd by another does
+ * not change it, nor does VFIO_DEVICE_RESET, after which the device has to be told again.
+ *
+ * Return: 0; -1 and errno: EINVAL for @argsz, @flags, or a @vector that has no trigger now, ENODEV
+ * if the device was taken away.
+ */
+#define EVFIO_DEVICE_MSI_MESSAGE	_IO(EVFIO_TYPE, 1)
+
+/*
  * Regions that can be mapped write-combined: those whose reads have no side effects (prefetchable
  * BARs). Writes may be joined and delayed until a barrier, reads be done ahead, and any address and
  * width will do. To map a region both ways at a time is to lose the order between them.
