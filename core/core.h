@@ -5,6 +5,8 @@
  * Locks, outermost first:
  *	groups_lock (group.c) > evfio_group::lock > evfio_container::lock > isolation_lock
  *	evfio_group::lock > evfio_device::lock > evfio_device::irq_lock > evfio_line::lock
+ *	evfio_device::lock > what evfio_peer::set takes
+ *	evfio_container::lock > what evfio_iommu_ops::attach and detach take
  *	mmap_lock > evfio_device::lock
  *	an eventfd's lock > evfio_line::lock, and a try for evfio_device::lock (ioeventfd.c)
  * No lock is held across a user copy: a page of the user's may take forever to come, and removing
@@ -133,6 +135,13 @@ int evfio_region_access(struct evfio_device *vdev, u32 index, u64 off, void *buf
 ssize_t evfio_region_rw(struct evfio_device *vdev, char __user *buf, size_t count, loff_t *pos,
 			bool write);
 int evfio_region_mmap(struct evfio_device *vdev, struct vm_area_struct *vma);
+const struct evfio_region *evfio_region_mapped(const struct vm_area_struct *vma,
+					       unsigned long vaddr, phys_addr_t *base);
+
+/* peer.c */
+
+void evfio_peers_off(struct evfio_device *vdev);
+void evfio_peers_drop(struct evfio_device *vdev);
 
 /* irq.c */
 

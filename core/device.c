@@ -12,7 +12,7 @@
  *
  *	evfio_group::lock	open_count, leaving, opening and closing
  *	evfio_device::lock	revoked: held for reading by whoever touches the hardware, for
- *				writing by reset and revocation
+ *				writing by reset and revocation; peers
  *	evfio_device::irq_lock	the interrupt lines' set-up, the ioeventfds
  */
 #include <linux/anon_inodes.h>
@@ -51,6 +51,7 @@ struct evfio_device *evfio_device_alloc(size_t size, struct device *dev,
 	mutex_init(&vdev->irq_lock);
 	INIT_LIST_HEAD(&vdev->ioeventfds);
 	init_waitqueue_head(&vdev->wait);
+	INIT_LIST_HEAD(&vdev->peers);
 	vdev->dev = get_device(dev);
 	vdev->ops = ops;
 	return vdev;
@@ -122,15 +123,16 @@ static void device_close(struct evfio_device *vdev)
 	lockdep_assert_held(&group->lock);
 	if (vdev->ops->sleeps)
 		pm_runtime_get_sync(vdev->dev);
+	down_write(&vdev->lock);
+	vdev->mapping = NULL;
+	evfio_peers_drop(vdev);
+	up_write(&vdev->lock);
 	evfio_irq_teardown(vdev);
 	evfio_ioeventfd_teardown(vdev);
 	if (!vdev->ops->close(vdev))
 		evfio_set_quarantine(group->set, group->iommu_group);
 	evfio_device_rest(vdev);
 	evfio_regions_release(vdev);
-	down_write(&vdev->lock);
-	vdev->mapping = NULL;
-	up_write(&vdev->lock);
 }
 
 /* From the user's side the device is gone; the caller's unbinding it. */
@@ -301,6 +303,7 @@ static long device_reset(void *obj, union evfio_args *args, unsigned long arg)
 	} else {
 		evfio_regions_zap(vdev);
 		ret = vdev->ops->reset(vdev);
+		evfio_peers_restore(vdev);
 	}
 	up_write(&vdev->lock);
 	return ret;
@@ -316,6 +319,7 @@ static long feature_do(struct evfio_device *vdev, const struct evfio_feature *fe
 		return -EFAULT;
 	down_write(&vdev->lock);
 	ret = vdev->revoked ? -ENODEV : feature->handler(vdev, way, data);
+	evfio_peers_restore(vdev);
 	up_write(&vdev->lock);
 	if (!ret && way == VFIO_DEVICE_FEATURE_GET && copy_to_user(user, data, feature->size))
 		return -EFAULT;

@@ -75,8 +75,8 @@ void *evfio_caps_add(struct evfio_caps *caps, u16 id, u16 version, size_t size);
  * @hidden: VFIO_DEVICE_GET_REGION_INFO does not know it
  * @soft: not memory: evfio_bus_ops::access reads and writes it
  * @exact: what goes beyond its end is EFAULT, not cut short
- * @off: the device does not answer now: read() and write() are EIO, touching a mapping is SIGBUS;
- *	changed by the bus with evfio_device::lock held for writing
+ * @off: the device does not answer now: read() and write() are EIO, touching a mapping is SIGBUS,
+ *	DMA finds nothing; changed by the bus with evfio_device::lock held for writing
  * @prefetch: reads have no side effects: it can be mapped write-combined as well, at the offset of
  *	region num_regions + index
  * @hole, @hole_size: a part that reads all ones and takes no writes, even while @off
@@ -273,7 +273,8 @@ struct evfio_device {
 	unsigned int			open_count;
 	bool				leaving;
 	bool				revoked;
-	struct rw_semaphore		lock;		/* revoked; the hardware */
+	struct rw_semaphore		lock;		/* revoked, peers; the hardware */
+	struct list_head		peers;
 	struct mutex			irq_lock;	/* the set-up of irqs; ioeventfds */
 	struct list_head		ioeventfds;
 	u32				num_ioeventfds;
@@ -298,6 +299,7 @@ void evfio_irq_signal(struct evfio_device *vdev, u32 index);
 void evfio_line_hold(struct evfio_line *line, bool hold);
 void evfio_line_sleep(struct evfio_line *line, bool asleep);
 void evfio_regions_zap(struct evfio_device *vdev);
+void evfio_peers_restore(struct evfio_device *vdev);
 long evfio_ioeventfd(void *obj, union evfio_args *args, unsigned long arg);
 
 struct file **evfio_group_files(const s32 *fds, u32 n);
@@ -353,11 +355,12 @@ struct evfio_iommu_info {
  * @release: drop it; no group is attached any more
  * @attach: let the devices of @group, whose DMA is owned by the caller, into it
  * @detach: put them out again; never fails. DMA of the group is blocked when it returns
- * @map: VFIO_IOMMU_MAP_DMA with known flags in @prot
+ * @map: VFIO_IOMMU_MAP_DMA with known flags in @prot; what cannot be pinned may be a peer
  * @unmap: VFIO_IOMMU_UNMAP_DMA with known flags; sets *@size to the bytes unmapped
  * @info: describe it
  *
- * @map, @unmap and @info may run side by side with each other, and with @attach and @detach.
+ * @map, @unmap and @info may run side by side with each other, and with @attach and @detach. They
+ * and @release may wait for a struct evfio_device's lock; @attach and @detach may not.
  */
 struct evfio_iommu_ops {
 	struct module	*owner;
@@ -374,5 +377,29 @@ struct evfio_iommu_ops {
 
 int evfio_iommu_register(const struct evfio_iommu_ops *ops);
 void evfio_iommu_unregister(const struct evfio_iommu_ops *ops);
+
+/**
+ * struct evfio_peer - device memory that an IOMMU backend lets devices' DMA reach
+ * @set: put it into the hardware, for all groups there are, or take it out, which never fails;
+ *	called with evfio_device::lock of its device held for writing
+ * @base: physical address
+ * @region: where it is
+ * @vdev: whose, kept until evfio_peer_remove()
+ * @node: on the device's list
+ * @on: it is in the hardware
+ *
+ * A backend makes it part of a structure of its own, with @set; peer.c sets the rest.
+ */
+struct evfio_peer {
+	int				(*set)(struct evfio_peer *peer, bool on);
+	phys_addr_t			base;
+	const struct evfio_region	*region;
+	struct evfio_device		*vdev;
+	struct list_head		node;
+	bool				on;
+};
+
+int evfio_peer_add(struct evfio_peer *peer, unsigned long vaddr, u64 size, bool write);
+void evfio_peer_remove(struct evfio_peer *peer);
 
 #endif

@@ -76,14 +76,17 @@ void evfio_regions_release(struct evfio_device *vdev)
 }
 
 /**
- * evfio_regions_zap() - take all mappings of a device away; touching one faults again
+ * evfio_regions_zap() - take all mappings of a device away, the user's and DMA's
  * @vdev: the device; its lock is held for writing, so that no fault comes between
+ *
+ * Touching one faults again; for DMA, evfio_peers_restore() brings them back.
  */
 void evfio_regions_zap(struct evfio_device *vdev)
 {
 	lockdep_assert_held_write(&vdev->lock);
 	if (vdev->mapping)
 		unmap_mapping_range(vdev->mapping, 0, 0, true);
+	evfio_peers_off(vdev);
 }
 EXPORT_SYMBOL_GPL(evfio_regions_zap);
 
@@ -236,6 +239,7 @@ int evfio_region_access(struct evfio_device *vdev, u32 index, u64 off, void *buf
 	}
 	down_write(&vdev->lock);
 	ret = vdev->revoked ? -ENODEV : vdev->ops->access(vdev, index, off, buf, count, write);
+	evfio_peers_restore(vdev);
 	up_write(&vdev->lock);
 	return ret;
 }
@@ -308,15 +312,25 @@ ssize_t evfio_region_rw(struct evfio_device *vdev, char __user *buf, size_t coun
 	return ret;
 }
 
+/* The region and the page frame behind page @pgoff of a device fd, which can be mapped. */
+static struct evfio_region *region_page(struct evfio_device *vdev, pgoff_t pgoff,
+					unsigned long *pfn)
+{
+	const unsigned int shift = EVFIO_REGION_SHIFT - PAGE_SHIFT;
+	struct evfio_region *region = &vdev->regions[(pgoff >> shift) % vdev->num_regions];
+
+	*pfn = PHYS_PFN(region->base) + (pgoff & (BIT(shift) - 1));
+	return region;
+}
+
 /* Map 2^@order pages around the one that was touched, if that is how they lie. */
 static vm_fault_t region_huge_fault(struct vm_fault *vmf, unsigned int order)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct evfio_device *vdev = vma->vm_private_data;
-	const unsigned int shift = EVFIO_REGION_SHIFT - PAGE_SHIFT;
-	struct evfio_region *region = &vdev->regions[(vmf->pgoff >> shift) % vdev->num_regions];
 	const unsigned long start = ALIGN_DOWN(vmf->address, PAGE_SIZE << order);
-	unsigned long pfn = PHYS_PFN(region->base) + (vmf->pgoff & (BIT(shift) - 1));
+	unsigned long pfn;
+	struct evfio_region *region = region_page(vdev, vmf->pgoff, &pfn);
 	vm_fault_t ret = VM_FAULT_SIGBUS;
 
 	pfn -= PHYS_PFN(ALIGN_DOWN(vmf->address, PAGE_SIZE) - start);
@@ -341,6 +355,28 @@ static const struct vm_operations_struct region_vm_ops = {
 	.huge_fault	= region_huge_fault,
 #endif
 };
+
+/**
+ * evfio_region_mapped() - the region that a mapping is of
+ * @vma: any mapping, its mmap_lock held
+ * @vaddr: an address in it, page-aligned
+ * @base: where to say what is there
+ *
+ * Return: the region, or NULL if it is not a region that is mapped.
+ */
+const struct evfio_region *evfio_region_mapped(const struct vm_area_struct *vma,
+					       unsigned long vaddr, phys_addr_t *base)
+{
+	const struct evfio_region *region;
+	unsigned long pfn;
+
+	if (vma->vm_ops != &region_vm_ops)
+		return NULL;
+	region = region_page(vma->vm_private_data, vma->vm_pgoff + PHYS_PFN(vaddr - vma->vm_start),
+			     &pfn);
+	*base = PFN_PHYS(pfn);
+	return region;
+}
 
 /**
  * evfio_region_mmap() - mmap() on a device fd

@@ -174,6 +174,7 @@ static int pci_resume(struct device *dev)
 		evfio_eventfd_signal(pv->wakeup);
 		low_power_end(pv);
 	}
+	evfio_peers_restore(&pv->vdev);
 	up_write(&pv->vdev.lock);
 	return 0;
 }

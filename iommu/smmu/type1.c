@@ -5,7 +5,8 @@
  * An instance serves one container. It holds mappings (a range of IOVA over pinned extents) and
  * domains (hardware address spaces, each with the groups attached to it); every mapping is in
  * every domain. Groups share a domain where the hardware allows it and their devices agree about
- * cache coherence.
+ * cache coherence. What a user has mapped of a device can be mapped for DMA too: such a mapping has
+ * a peer instead of pinned pages, and is in the hardware when the core says so, until it dies.
  *
  * A mapping passes through three states. RESERVED: its range is taken; it is being pinned and
  * programmed. LIVE: the user knows of it. DYING: its range is still taken; it is being taken out
@@ -15,7 +16,8 @@
  * can be killed.
  *
  *	domains_lock	the domains, their groups; held for reading while a mapping is programmed
- *			or taken out of them. mapping::mapped changes under it as well
+ *			or taken out of them. mapping::mapped changes under it as well. Taken inside
+ *			evfio_device::lock for a peer: nothing waits for that while it holds this
  *	lock (inside)	the tree, states and counters; the usable ranges and page sizes, which
  *			change under both
  *
@@ -51,9 +53,10 @@ enum state { RESERVED, LIVE, DYING };
 
 /*
  * @node, @iova, @last: its place in the tree; mappings never overlap
- * @prot: IOMMU_READ | IOMMU_WRITE
+ * @prot: IOMMU_READ | IOMMU_WRITE, IOMMU_MMIO for a peer
  * @mapped: it is in every domain
  * @doomed: next in an unmap's list of what it takes out
+ * @peer: what it is of, if not of memory
  */
 struct mapping {
 	struct rb_node	node;
@@ -63,7 +66,14 @@ struct mapping {
 	enum state	state;
 	bool		mapped;
 	struct mapping	*doomed;
+	struct peer	*peer;
 	struct pinned	pinned;
+};
+
+struct peer {
+	struct evfio_peer	peer;
+	struct type1		*iommu;
+	struct mapping		*mapping;
 };
 
 struct attached {
@@ -198,7 +208,7 @@ static void domain_unmap(struct domain *d, struct mapping *m, size_t size,
 
 static int domain_map(struct domain *d, struct mapping *m)
 {
-	int prot = m->prot | (d->coherent ? IOMMU_CACHE : 0);
+	int prot = m->prot | (d->coherent && !(m->prot & IOMMU_MMIO) ? IOMMU_CACHE : 0);
 	struct iommu_iotlb_gather gather;
 	dma_addr_t iova = m->iova;
 	const struct extents *list = &m->pinned.extents;
@@ -250,6 +260,59 @@ unmap:
 	list_for_each_entry_continue_reverse(d, &iommu->domains, node)
 		mapping_unmap(d, m);
 	return ret;
+}
+
+/* evfio_peer::set */
+static int peer_set(struct evfio_peer *evfio_peer, bool on)
+{
+	struct peer *peer = container_of(evfio_peer, struct peer, peer);
+	struct mapping *m = peer->mapping;
+	struct domain *d;
+	int ret = 0;
+
+	down_read(&peer->iommu->domains_lock);
+	if (on) {
+		m->pinned.extents.extent->pfn = PHYS_PFN(evfio_peer->base);
+		ret = mapping_map(peer->iommu, m);
+	} else {
+		list_for_each_entry(d, &peer->iommu->domains, node)
+			mapping_unmap(d, m);
+		m->mapped = false;
+	}
+	up_read(&peer->iommu->domains_lock);
+	return ret;
+}
+
+/* Map what could not be pinned, for @error, if it is a peer. */
+static int mapping_add_peer(struct type1 *iommu, struct mapping *m, unsigned long vaddr, int error)
+{
+	struct extents *list = &m->pinned.extents;
+	int ret;
+
+	m->peer = kzalloc(sizeof(*m->peer), GFP_KERNEL_ACCOUNT);
+	if (!m->peer)
+		return -ENOMEM;
+	*m->peer = (struct peer){ .peer.set = peer_set, .iommu = iommu, .mapping = m };
+	list->next = NULL;
+	list->nr = 1;
+	list->extent->count = m->pinned.pages;
+	m->pinned.pages = 0;
+	m->prot |= IOMMU_MMIO;
+	ret = evfio_peer_add(&m->peer->peer, vaddr, mapping_size(m), m->prot & IOMMU_WRITE);
+	if (ret) {
+		kfree(m->peer);
+		m->peer = NULL;
+	}
+	return ret == -ENOENT ? error : ret;
+}
+
+/* Nothing but its owner puts the mapping into the hardware any more, or takes it out. */
+static void mapping_drop_peer(struct mapping *m)
+{
+	if (!m->peer)
+		return;
+	evfio_peer_remove(&m->peer->peer);
+	kfree(m->peer);
 }
 
 static void mapping_erase(struct type1 *iommu, struct mapping *m)
@@ -324,7 +387,9 @@ static int type1_map(void *data, u64 iova, u64 vaddr, u64 size, u32 flags)
 		goto free;
 
 	ret = pin_range(&m->pinned, vaddr, !disable_hugepages);
-	if (!ret) {
+	if (ret) {
+		ret = mapping_add_peer(iommu, m, vaddr, ret);
+	} else {
 		down_read(&iommu->domains_lock);
 		ret = mapping_map(iommu, m);
 		up_read(&iommu->domains_lock);
@@ -396,11 +461,14 @@ static int type1_unmap(void *data, u64 iova, u64 *size, bool all)
 	if (ret)
 		return ret;
 
+	for (m = doomed; m; m = m->doomed)
+		mapping_drop_peer(m);
 	down_read(&iommu->domains_lock);
 	list_for_each_entry(d, &iommu->domains, node) {
 		iommu_iotlb_gather_init(&gather);
 		for (m = doomed; m; m = m->doomed)
-			domain_unmap(d, m, mapping_size(m), &gather);
+			if (m->mapped)
+				domain_unmap(d, m, mapping_size(m), &gather);
 		iommu_iotlb_sync(d->domain, &gather);
 	}
 	for (m = doomed; m; m = m->doomed)
@@ -811,6 +879,7 @@ static void type1_release(void *data)
 	struct mapping *m, *next;
 
 	rbtree_postorder_for_each_entry_safe(m, next, &iommu->mappings, node) {
+		mapping_drop_peer(m);
 		unpin_range(&m->pinned);
 		kfree(m);
 	}
