@@ -17,6 +17,8 @@
 #include "libboard.h"
 #include "libtap.h"
 
+#define EDU2_BASE	0x10200000
+
 static size_t page;
 
 static void reset(void)
@@ -116,11 +118,29 @@ static void dirty_pages(struct dev *d)
 	   "and to end it");
 }
 
+/* The kernel takes what it finds, page by page. */
 static void registers_as_memory(struct dev *d)
 {
-	is(dma_map(d->container, (const void *)d->regs, IOVA, page, RW), tap_kernel ? 0 : -EFAULT,
-	   "MAP_DMA of registers");
+	const int rw = PROT_READ | PROT_WRITE, shared = MAP_SHARED | MAP_FIXED;
+	const int dev_mem = open("/dev/mem", O_RDWR | O_SYNC | O_CLOEXEC);
+	uint8_t *at = mem_new(3 * page);
+
+	mmap(at + page, page, rw, shared, d->fd, 0);
+	mmap(at + 2 * page, page, rw, shared, d->fd, (off_t)page);
+	is(dma_map(d->container, at + page, IOVA, page, RW), 0, "MAP_DMA of registers");
+	is(dma_unmap(d->container, IOVA, page), page, "unmap");
+	is(dma_map(d->container, at, IOVA, 2 * page, RW), tap_kernel ? 0 : -EFAULT,
+	   "MAP_DMA of memory and registers");
+	is(dma_unmap(d->container, IOVA, 2 * page), tap_kernel ? 2 * page : 0, "unmap");
+	is(dma_map(d->container, at + page, IOVA, 2 * page, RW), tap_kernel ? 0 : -EFAULT,
+	   "MAP_DMA of registers that are mapped twice");
+	is(dma_unmap(d->container, IOVA, 2 * page), tap_kernel ? 2 * page : 0, "unmap");
+	mmap(at, page, rw, shared, dev_mem, EDU2_BASE);
+	is(dma_map(d->container, at, IOVA, page, RW), tap_kernel ? 0 : -EFAULT,
+	   "MAP_DMA of registers, but not VFIO's");
 	is(dma_unmap(d->container, IOVA, page), tap_kernel ? page : 0, "unmap");
+	close(dev_mem);
+	mem_free(at, 3 * page);
 }
 
 static void ranges(struct dev *d)

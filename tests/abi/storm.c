@@ -134,6 +134,7 @@ static void one_call(unsigned int *seed)
 	case 11:
 		if (!dma_map(containers[a], mem + iova % (16 * page), iova, size, RW))
 			count(&done->mapped);
+		dma_map(containers[b], (void *)maps[a], iova, size, RW);
 		break;
 	case 12:
 		dma_unmap(containers[a], iova, size);

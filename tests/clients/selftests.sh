@@ -22,8 +22,6 @@ points() {
 		case $line in
 		not*overflow)	# EOVERFLOW, as of 7.2; evfio answers it everywhere
 			evfio && bad=1 || line="${line#not } # SKIP on an older kernel's VFIO" ;;
-		not*_mmio_*)	# docs/differences.md
-			evfio && line="${line#not } # SKIP device memory is no target of DMA yet" || bad=1 ;;
 		not*)
 			bad=1 ;;
 		esac

@@ -234,12 +234,26 @@ static bool is_map_vaddr(const struct op *op, struct answer *a, bool kernel)
 	       is_aligned(op->v[1]) && !wraps(op->v[1], op->v[2]) && is_map(op);
 }
 
-/* The kernel takes what is mapped, and does not count it as locked memory. */
+/*
+ * Neither counts it as locked memory. The kernel takes it page by page, and what can be written but
+ * not read only if it was touched before; evfio if it is one mapping.
+ */
 static bool is_map_registers(const struct op *op, struct answer *a, bool kernel)
 {
-	return are_registers(op->v[1], op->v[2], op->v[3] & VFIO_DMA_MAP_FLAG_WRITE) &&
-	       a->ret == (kernel ? 0 : op->v[2] / PAGE > room() ? -ENOMEM : -EFAULT) &&
-	       is_map_of_memory(op);
+	const bool write = op->v[3] & VFIO_DMA_MAP_FLAG_WRITE;
+	const struct window *w;
+	bool first, readable;
+
+	if (!are_registers(op->v[1], op->v[2], write) || !is_map_of_memory(op))
+		return false;
+	w = &windows[(op->v[1] - REGS) / REGS_STEP];
+	first = !((op->v[1] - REGS) % REGS_STEP);
+	readable = write || (first ? w->first_prot : w->prot) & PROT_READ;
+	if (kernel)
+		return !a->ret || (!readable && a->ret == -EFAULT);
+	if (first && op->v[2] > PAGE && w->split)
+		return a->ret == (op->v[2] / PAGE > room() ? -ENOMEM : -EFAULT);
+	return a->ret == (readable ? 0 : -EFAULT);
 }
 
 static void unmap_registers(const struct op *op)
@@ -319,8 +333,8 @@ static const struct deliberate deliberate[] = {
 	{ "dirty page tracking (and its capability)", "dirty_pages", is_dirty, stop_tracking },
 	/* The number of VFIO_DEVICE_FEATURE is, on a container, that of VFIO_IOMMU_DIRTY_PAGES. */
 	{ "dirty page tracking (and its capability)", "feature", is_dirty, stop_tracking },
-	{ "device memory as target of another device's DMA", "map_dma", is_map_registers,
-	  unmap_registers },
+	/* What becomes of it is no call's answer: it does not stay. */
+	{ "device memory as target of DMA", "map_dma", is_map_registers, unmap_registers },
 	{ "a range that wraps", "map_dma", is_map_overflow, NULL },
 	{ "a range that wraps", "unmap_dma", is_unmap_overflow, NULL },
 	{ "an eventfd that masks INTx", "set_irqs", is_mask_eventfd, NULL },

@@ -176,6 +176,7 @@ static struct window {
 	uint64_t size;
 	int prot;
 	int first_prot;		/* -1: unmapped */
+	bool split;		/* the first page is a mapping by itself, as it stays for good */
 } windows[REGS_SLOTS];
 
 static bool memory_dirty, buffer_dirty, edge_raised;	/* since the sequence began */
@@ -1140,7 +1141,7 @@ static void run_mmap(const struct op *op, struct answer *a)
 	a->ret = p == MAP_FAILED ? -errno : 0;
 	if (!a->ret)
 		windows[op->v[0]] = (struct window){
-			(op->v[2] + PAGE - 1) & -PAGE, (int)op->v[3], (int)op->v[3],
+			(op->v[2] + PAGE - 1) & -PAGE, (int)op->v[3], (int)op->v[3], false,
 		};
 }
 
@@ -1176,8 +1177,10 @@ static void run_munmap(const struct op *op, struct answer *a)
 		regs_unmap((unsigned int)op->v[0]);
 		return;
 	}
-	if (!a->ret)
-		window->first_prot = prot;
+	if (a->ret)
+		return;
+	window->split |= prot != window->first_prot;
+	window->first_prot = prot;
 }
 
 static sigjmp_buf fault;

@@ -322,6 +322,23 @@ static long map_high(void)
 	return dma_map(dev.container, memory, 0xffffffff000, PAGE, RO);
 }
 
+/* What the core takes for a peer. */
+static long map_peer(void)
+{
+	return dma_map(dev.container, (void *)dev.regs, IOVA, EDU_SIZE, RW);
+}
+
+static long have_peer(void)
+{
+	have_open();
+	return ok_or_bail(map_peer(), "MAP_DMA");
+}
+
+static long unmap_peer(void)
+{
+	return dma_unmap(dev.container, IOVA, EDU_SIZE) < 0 ? -errno : 0;
+}
+
 static long have_page(void)
 {
 	have_open();
@@ -770,7 +787,10 @@ static const struct step platform_steps[] = {
 	{ "MAP_DMA scattered pages", have_open, map_scattered, drop_open, false },
 	{ "MAP_DMA far away", have_open, map_high, drop_open, false },
 	{ "MAP_DMA into two domains", have_two_domains, map_scattered, drop_second, false },
+	{ "MAP_DMA registers", have_open, map_peer, drop_open, false },
+	{ "MAP_DMA registers, two domains", have_two_domains, map_peer, drop_second, false },
 	{ "UNMAP_DMA a page", have_page, unmap_page, drop_open, false },
+	{ "UNMAP_DMA registers", have_peer, unmap_peer, drop_open, false },
 	{ "UNMAP_DMA all", have_scattered, unmap_all, drop_open, false },
 	{ "SET_CONTAINER with mappings", have_mapped_and_second, join_second, drop_second, false },
 	{ "UNSET_CONTAINER with mappings", have_second, leave, drop_second, false },
@@ -1105,8 +1125,9 @@ static void random_map(void)
 	uint64_t iova = an_iova();
 	long ret;
 
-	if (one_in(64) && window)
-		from = window;
+	/* Not the first page: a transfer that writes there starts another. */
+	if (one_in(16) && window)
+		from = (uint8_t *)window + (1 + below(16)) * PAGE;
 	ret = did(dma_map(a_container(), from, iova, pages * PAGE, 1 + below(3)));
 	if (!ret)
 		atomic_fetch_add(&shared->maps, 1);
