@@ -12,7 +12,7 @@
  *
  *	evfio_group::lock	open_count, leaving, opening and closing
  *	evfio_device::lock	revoked: held for reading by whoever touches the hardware, for
- *				writing by reset and revocation; peers
+ *				writing by reset, revocation and who sets up interrupts; peers
  *	evfio_device::irq_lock	the interrupt lines' set-up, the ioeventfds
  */
 #include <linux/anon_inodes.h>

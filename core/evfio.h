@@ -202,9 +202,8 @@ struct evfio_irq {
  * @ioctls, @num_ioctls: what the bus adds; their object is the struct evfio_device
  * @features, @num_features: the same for VFIO_DEVICE_FEATURE
  *
- * Only @open and @close are always there. All may sleep; @open, @close, @reset and @access are
- * never called side by side for one device, nor are the irq_ ones, which come with
- * evfio_device::irq_lock held.
+ * Only @open and @close are always there. All may sleep, and are never called side by side for one
+ * device; the irq_ ones come with evfio_device::lock held for writing, and with irq_lock.
  */
 struct evfio_bus_ops {
 	struct module	*owner;

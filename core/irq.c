@@ -107,16 +107,22 @@ static void line_follow(struct evfio_line *line)
 		enable_irq(line->hwirq);
 }
 
+/* A device that masks the line is told even if it should know: others write its registers, too. */
+static void line_update(struct evfio_line *line, bool masked)
+{
+	masked |= line->held;
+	if (line->masked == masked && !line->ops)
+		return;
+	line->masked = masked;
+	line_follow(line);
+}
+
 static void line_set_masked(struct evfio_line *line, bool masked)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&line->lock, flags);
-	masked |= line->held;
-	if (line->masked != masked) {
-		line->masked = masked;
-		line_follow(line);
-	}
+	line_update(line, masked);
 	spin_unlock_irqrestore(&line->lock, flags);
 }
 
@@ -131,18 +137,20 @@ static void line_unmask(struct evfio_line *line)
 }
 
 /**
- * evfio_line_hold() - the user has masked or unmasked a line by the device's own registers
+ * evfio_line_hold() - the user has written the register by which the device masks a line
  * @line: the line
- * @hold: which; to unmask it so is also to unmask it
+ * @hold: whether it is masked there; to unmask it there is also to unmask it
  */
 void evfio_line_hold(struct evfio_line *line, bool hold)
 {
 	unsigned long flags;
+	bool masked;
 
 	spin_lock_irqsave(&line->lock, flags);
+	masked = line->held == hold ? line->masked : hold;
 	line->held = hold;
+	line_update(line, masked);
 	spin_unlock_irqrestore(&line->lock, flags);
-	line_set_masked(line, hold);
 }
 EXPORT_SYMBOL_GPL(evfio_line_hold);
 
@@ -163,19 +171,24 @@ void evfio_line_sleep(struct evfio_line *line, bool asleep)
 }
 EXPORT_SYMBOL_GPL(evfio_line_sleep);
 
-/* The line has fired, or is told to behave as if it had. */
+/*
+ * The line has fired, or is told to behave as if it had. A device may raise a line that is masked:
+ * a reset, or a write beside our own, has undone the mask. It is masked again and not told on, or
+ * it would keep the processor here.
+ */
 static irqreturn_t line_fire(int irq, void *data)
 {
 	struct eventfd_ctx *trigger;
 	struct evfio_line *line = data;
-	bool fire = true;
+	bool ours = true, fire = true;
 	unsigned long flags;
 
 	if (line->automask) {
 		spin_lock_irqsave(&line->lock, flags);
 		fire = !line->masked;
-		if (fire && line->ops)
-			fire = line->requested && !line->asleep && line->ops->claim(line->vdev);
+		ours = line->ops ? line->requested && !line->asleep && line->ops->claim(line->vdev) :
+				    fire;
+		fire &= ours;
 		if (fire) {
 			line->masked = true;
 			if (!line->ops)
@@ -183,12 +196,10 @@ static irqreturn_t line_fire(int irq, void *data)
 		}
 		spin_unlock_irqrestore(&line->lock, flags);
 	}
-	if (!fire)
-		return IRQ_NONE;
 	trigger = READ_ONCE(line->trigger);
-	if (trigger)
+	if (fire && trigger)
 		evfio_eventfd_signal(trigger);
-	return IRQ_HANDLED;
+	return IRQ_RETVAL(ours);
 }
 
 /* TRIGGER without an eventfd. A line that the device masks is not masked by this. */
@@ -399,6 +410,7 @@ static int irqfd_set(struct evfio_line *line, struct evfio_irqfd *irqfd, s32 fd,
 
 static void irq_begin(struct evfio_device *vdev)
 {
+	lockdep_assert_held_write(&vdev->lock);
 	mutex_lock(&vdev->irq_lock);
 	if (vdev->ops->irq_begin)
 		vdev->ops->irq_begin(vdev);
@@ -438,6 +450,7 @@ void evfio_irq_teardown(struct evfio_device *vdev)
 	struct evfio_line *line;
 	u32 i, j;
 
+	down_write(&vdev->lock);
 	irq_begin(vdev);
 	for (i = 0; i < vdev->num_irqs; i++) {
 		for (j = 0; j < vdev->irqs[i].count; j++) {
@@ -453,6 +466,7 @@ void evfio_irq_teardown(struct evfio_device *vdev)
 		}
 	}
 	irq_end(vdev);
+	up_write(&vdev->lock);
 }
 
 /**
@@ -607,14 +621,14 @@ long evfio_irq_set(struct evfio_device *vdev, const struct vfio_irq_set *set, vo
 				   (size && (irq->kind != EVFIO_IRQ_SWITCHED || maskable)))) {
 		ret = -EINVAL;
 	} else {
-		down_read(&vdev->lock);
+		down_write(&vdev->lock);
 		ret = -ENODEV;
 		if (!vdev->revoked) {
 			irq_begin(vdev);
 			ret = irq_set(vdev, irq, set, copy);
 			irq_end(vdev);
 		}
-		up_read(&vdev->lock);
+		up_write(&vdev->lock);
 	}
 	kfree(copy);
 	return ret;

@@ -609,7 +609,7 @@ static void command_written(struct pci_vdev *pv, u16 new, bool low)
 		set_value16(c, PCI_COMMAND, (value16(c, PCI_COMMAND) & ~on) | (new & on));
 		pci_memory(pv, pci_config_memory(pv));
 	}
-	if (intx->count && intx->lines->held != hold)
+	if (intx->count)
 		evfio_line_hold(intx->lines, hold);
 }
 

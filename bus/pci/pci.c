@@ -572,6 +572,7 @@ static int pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		ret = pci_irqs_describe(pv);
 	if (ret)
 		goto put;
+	pci_clear_master(pdev);		/* whoever had it before may not have cleared it */
 	pci_intx(pdev, 0);
 	pci_set_drvdata(pdev, pv);
 	pm_runtime_allow(&pdev->dev);

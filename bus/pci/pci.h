@@ -18,7 +18,7 @@
  * @masks_intx: it can say that it raises INTx, and mask it; its line may be shared
  * @resettable: it has a reset of its own
  * @in_use: VFIO_PCI_*_IRQ_INDEX that has interrupts, or VFIO_PCI_NUM_IRQS
- * @forced_memory: memory decoding is on only for the sake of interrupt set-up
+ * @forced_memory, @woken: memory decoding is on, it is in D0, only for the sake of interrupt set-up
  * @pages: what is left of the page of each BAR that is smaller, so that nobody else is given it
  * @io: mappings of I/O port BARs, while open
  * @config: the user's view of configuration space, while open
@@ -36,6 +36,7 @@ struct pci_vdev {
 	bool			resettable;
 	u32			in_use;
 	bool			forced_memory;
+	bool			woken;
 	struct resource		pages[PCI_STD_NUM_BARS];
 	void __iomem		*io[PCI_STD_NUM_BARS];
 	struct pci_config	*config;

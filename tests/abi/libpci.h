@@ -22,10 +22,10 @@
 #define PCI_TWIN1	"0000:00:06.1"	/* another in the same slot */
 #define PCI_SRIOV	"0000:00:07.0"	/* an nvme */
 #define PCI_ROCKER	"0000:00:08.0"	/* fires the vectors it is told to */
-
 #define PCI_MEMORY	"0000:00:09.0"	/* 4 MiB of memory */
 #define PCI_SLOT0	"0000:00:0a.0"	/* an nvme without a disk, and */
 #define PCI_SLOT1	"0000:00:0a.1"	/* another in the same slot, in a group of its own */
+#define PCI_USB		"0000:00:0b.0"	/* a host controller, with 16 vectors of MSI or MSI-X */
 
 #define MEMORY		PCI_COMMAND_MEMORY
 #define MASTER		PCI_COMMAND_MASTER
@@ -47,8 +47,9 @@ void cfg_command(const struct dev *d, uint16_t on, uint16_t off);
 uint32_t cfg_cap(const struct dev *d, uint8_t id);
 uint32_t cfg_ext_cap(const struct dev *d, uint16_t id);
 
-/* What the device itself says, past VFIO; 1, 2 or 4 bytes. */
+/* What the device itself says and is told, past VFIO; 1, 2 or 4 bytes. */
 uint32_t hw_read(const char *name, uint32_t at, size_t width);
+void hw_write(const char *name, uint32_t at, size_t width, uint32_t value);
 
 /* ---- regions ---- */
 
@@ -69,6 +70,11 @@ int bar_map(const struct dev *d, uint32_t index, volatile uint8_t **regs);
 
 /* First address and length of resource @index, as the kernel's PCI core knows it. */
 uint64_t hw_bar(const char *name, uint32_t index, uint64_t *size);
+
+/* ---- interrupts ---- */
+
+/* The rocker fires a vector of MSI-X. */
+void rocker_fire(const struct dev *d, uint32_t vector);
 
 /* ---- the whole ---- */
 

@@ -38,6 +38,7 @@ static const struct want wanted[] = {
 	{ PCI_TWIN1, { RWM }, .config = 256, .intx = 1, .msi = 1 },
 	{ PCI_ROCKER, { RWM, MSIX }, .config = 256, .msix = 4 },
 	{ PCI_SRIOV, { MSIX }, .config = 4096, .intx = 1, .msix = 63, .err = 1, .reset = true },
+	{ PCI_USB, { MSIX }, .config = 4096, .intx = 1, .msi = 16, .msix = 16, .err = 1 },
 };
 
 static void device(const struct want *w, const struct dev *d)

@@ -25,15 +25,6 @@
 #define ERR	VFIO_PCI_ERR_IRQ_INDEX
 #define REQ	VFIO_PCI_REQ_IRQ_INDEX
 
-/* QEMU docs/specs/rocker.rst: the vector whose number is written here fires. */
-#define ROCKER_TEST_IRQ	0x20
-
-/* By the region: with large pages its BAR is not alone in one, and so cannot be mapped. */
-static void rocker_fire(const struct dev *d, uint32_t vector)
-{
-	bar_pwrite(d, VFIO_PCI_BAR0_REGION_INDEX, ROCKER_TEST_IRQ, &vector, sizeof(vector));
-}
-
 #define VECTORS		4
 
 static bool disabled(const struct dev *d)
@@ -340,6 +331,123 @@ static void msix(void)
 		close(efds[i]);
 }
 
+/* xHCI 1.1, 5.4 and 5.5: interrupter @n has its registers at XHCI_RUN + 0x20 * n. */
+#define XHCI_CMD	0x40u
+#define XHCI_CMD_INTE	0x04u
+#define XHCI_RUN	0x1020u
+#define XHCI_IMAN	0x00u
+#define XHCI_IMAN_IE	0x02u
+#define XHCI_ERSTSZ	0x08u
+#define XHCI_ERSTBA	0x10u
+#define XHCI_ERDP	0x18u
+#define XHCI_ERDP_EHB	0x08u
+#define USB_VECTORS	16u
+
+/* Each interrupter gets a ring of events, whose description lies at IOVA. */
+static void usb_start(struct dev *d, void *mem)
+{
+	const struct { uint64_t base; uint32_t entries, reserved; } ring = { IOVA + 0x800, 16, 0 };
+
+	memcpy(mem, &ring, sizeof(ring));
+	is(dma_map(d->container, mem, IOVA, (uint64_t)sysconf(_SC_PAGESIZE), RW), 0,
+	   "%s: a ring of events", d->name);
+	for (uint32_t n = 0; n < USB_VECTORS; n++) {
+		dev_write(d, XHCI_RUN + 0x20 * n + XHCI_ERSTSZ, 1);
+		dev_write(d, XHCI_RUN + 0x20 * n + XHCI_ERSTBA, IOVA);
+		dev_write(d, XHCI_RUN + 0x20 * n + XHCI_ERSTBA + 4, 0);
+		dev_write(d, XHCI_RUN + 0x20 * n + XHCI_IMAN, XHCI_IMAN_IE);
+	}
+	dev_write(d, XHCI_CMD, XHCI_CMD_INTE);
+}
+
+/* To be told that events are left in its ring makes an interrupter interrupt again. */
+static void usb_fire(struct dev *d, uint32_t n)
+{
+	dev_write(d, XHCI_RUN + 0x20 * n + XHCI_ERDP, (IOVA + 0x800 + 16) | XHCI_ERDP_EHB);
+}
+
+/* Vector @n is fired: eventfd @by is signalled, once, and no other; none at all if @by is NOBODY. */
+#define NOBODY	USB_VECTORS
+static bool usb_heard(struct dev *d, const int32_t *efds, uint32_t n, uint32_t by)
+{
+	bool good = true;
+
+	usb_fire(d, n);
+	if (by == NOBODY)
+		sleep_ms(QUIET);
+	else
+		good = efd_take(efds[by], SOON) == 1;
+	for (uint32_t i = 0; i < USB_VECTORS; i++)
+		good &= efd_take(efds[i], 0) == 0;
+	return good;
+}
+
+/* The first @count of its vectors arrive each at its own eventfd, and none of the others anywhere. */
+static void usb_vectors(struct dev *d, const int32_t *efds, uint32_t count)
+{
+	const uint32_t at = cfg_cap(d, PCI_CAP_ID_MSI) + PCI_MSI_FLAGS;
+	uint32_t order = 0, good = 0;
+
+	if (!is(irq_vectors(d->fd, MSI, 0, count, efds), 0, "%u vectors of MSI", count))
+		return;
+	while (1u << order < count)
+		order++;
+	is((hw_read(d->name, at, 2) & PCI_MSI_FLAGS_QSIZE) >> 4, order,
+	   "the device has been given 2^%u", order);
+	for (uint32_t n = 0; n < count; n++)
+		good += usb_heard(d, efds, n, n);
+	is(good, count, "each alone signals its eventfd");
+	if (count < 1u << order)
+		ok(usb_heard(d, efds, count, NOBODY), "the next one nobody's");
+	is(irq_vectors(d->fd, MSI, count, 1, &efds[count]), -EINVAL, "one more: EINVAL");
+}
+
+/* Several vectors of MSI, which lie side by side. After few of them some kernels have no more. */
+static void several_msi(void)
+{
+	static const uint32_t counts[] = { 15, 8, 3, 2, 1 };
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	int32_t efds[USB_VECTORS + 1], nobody = -1;
+	uint32_t at, flags, good = 0;
+	void *mem = mem_new(page);
+	struct dev d;
+
+	pci_open(&d, PCI_USB);
+	for (size_t i = 0; i <= USB_VECTORS; i++)
+		efds[i] = efd_new(0);
+	usb_start(&d, mem);
+	is(irq_count(d.fd, MSI), USB_VECTORS, "MSI: 16 vectors");
+	is(irq_vectors(d.fd, MSI, 0, USB_VECTORS + 1, efds), -EINVAL, "17 of them: EINVAL");
+	usb_vectors(&d, efds, USB_VECTORS);
+	while (good < 320 && usb_heard(&d, efds, good % USB_VECTORS, good % USB_VECTORS))
+		good++;
+	is(good, 320, "320 interrupts over 16 vectors arrive where they belong");
+	is(irq_vectors(d.fd, MSI, 5, 1, &nobody), 0, "vector 5 is taken away");
+	ok(usb_heard(&d, efds, 5, NOBODY), "and silent");
+	ok(usb_heard(&d, efds, 4, 4) && usb_heard(&d, efds, 6, 6), "its neighbours are not");
+	is(irq_vectors(d.fd, MSI, 5, 1, &efds[5]), 0, "vector 5 is given back");
+	ok(usb_heard(&d, efds, 5, 5), "and fires");
+
+	at = cfg_cap(&d, PCI_CAP_ID_MSI) + PCI_MSI_FLAGS;
+	flags = cfg_read(&d, at, 2) | PCI_MSI_FLAGS_ENABLE;
+	cfg_write(&d, at, 2, flags & ~(uint32_t)PCI_MSI_FLAGS_QSIZE);
+	ok(usb_heard(&d, efds, 7, 0), "told that it has one vector, the device uses the first");
+	cfg_write(&d, at, 2, flags | PCI_MSI_FLAGS_QSIZE);
+	is((hw_read(PCI_USB, at, 2) & PCI_MSI_FLAGS_QSIZE) >> 4, 4,
+	   "it is not told that it has more than it was given");
+	ok(usb_heard(&d, efds, 7, 7), "and uses all of them again");
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		is(irq_disable(d.fd, MSI), 0, "MSI off");
+		usb_vectors(&d, efds, counts[i]);
+	}
+	dev_close(&d);
+	is(file_count("/proc/interrupts", PCI_USB), 0,
+	   "closed, /proc/interrupts does not name it any more");
+	for (size_t i = 0; i <= USB_VECTORS; i++)
+		close(efds[i]);
+	mem_free(mem, page);
+}
+
 /* More vectors than the interrupt controller has for the device: no matter what for. */
 static void too_many(int efd)
 {
@@ -484,6 +592,7 @@ int main(int argc, char **argv)
 	dev_close(&d);
 	shared_line();
 	msix();
+	several_msi();
 	too_many(efd);
 	three_kinds();
 	not_the_devices();

@@ -5,12 +5,9 @@
 /* vm: board=pci */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "libpci.h"
@@ -18,7 +15,6 @@
 
 #define REGION(index)	((off_t)(index) << 40)
 
-#define NVME_CAP	0x00
 #define NVME_TABLE	0x2000		/* of MSI-X */
 
 static size_t page;
@@ -129,60 +125,6 @@ static void asleep(void)
 	dev_close(&d);
 }
 
-static volatile uint32_t *spot;
-static sigjmp_buf back;
-static volatile int faults;
-
-static void on_fault(int sig)
-{
-	faults = faults + 1;
-	siglongjmp(back, sig);
-}
-
-/* Reads as fast as it can; exits 0 if every read gave the register or SIGBUS. */
-static void hammer(uint32_t value, int go)
-{
-	struct sigaction act = { .sa_handler = on_fault };
-	volatile int reads = 0;
-	volatile bool wrong = false;
-
-	sigaction(SIGBUS, &act, NULL);
-	sigsetjmp(back, 1);
-	while (!efd_take(go, 0)) {
-		wrong |= *spot != value;
-		reads = reads + 1;
-	}
-	_exit(wrong ? 2 : !reads || !faults);
-}
-
-/* Memory switched off and on under somebody who reads all the time. */
-static void hammered(void)
-{
-	int go = efd_new(0);
-	uint32_t value;
-	struct dev d;
-	pid_t pid;
-
-	dev_open(&d, PCI_NVME);
-	spot = (volatile uint32_t *)(d.regs + NVME_CAP);
-	value = *spot;
-	fflush(stdout);
-	pid = fork();
-	if (!pid)
-		hammer(value, go);
-	for (int i = 0; i < 300; i++) {
-		cfg_command(&d, 0, MEMORY);
-		if (i % 3 == 0)
-			sleep_ms(1);
-		cfg_command(&d, MEMORY, 0);
-		sleep_ms(1);
-	}
-	efd_signal(go);
-	is(child_wait(pid), 0, "300 times off and on: its reader sees the register or SIGBUS");
-	close(go);
-	dev_close(&d);
-}
-
 /* The table of MSI-X: in a mapping like the rest, not by read() and write(). */
 static void table(void)
 {
@@ -247,7 +189,6 @@ int main(int argc, char **argv)
 	memory_off(PCI_FAR);
 	memory_off(PCI_TWIN1);
 	asleep();
-	hammered();
 	table();
 	closed();
 	return tap_done();

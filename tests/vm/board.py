@@ -81,6 +81,7 @@ PCI_COMMAND, PCI_COMMAND_MEMORY_MASTER = 0x04, 0x6
 #	0000:00:09.0	ivshmem: 4 MiB of memory	alone
 #	0000:00:0a.0	nvme without a disk		each alone: of Intel's functions in the root
 #	0000:00:0a.1	another in the same slot	complex the kernel knows that they are apart
+#	0000:00:0b.0	xHCI: 16 vectors of MSI		alone
 PCI_DEVICES = [
     f"{EDU},addr=01.0",
     "nvme,addr=02.0,serial=disk,drive=disk",
@@ -97,12 +98,13 @@ PCI_DEVICES = [
     "ivshmem-plain,addr=09.0,memdev=memory",
     "nvme,addr=0a.0,serial=first,use-intel-id=on,multifunction=on",
     "nvme,addr=0a.1,serial=second,use-intel-id=on",
+    "nec-usb-xhci,addr=0b.0",
 ]
 # What init takes the driver of, and what it binds to vfio-pci.
 PCI_BRIDGE = "0000:00:05.0"
 PCI_FUNCTIONS = ["0000:00:01.0", "0000:00:02.0", "0000:00:03.0", "0000:01:00.0", "0000:02:01.0",
                  "0000:00:06.0", "0000:00:06.1", "0000:00:07.0", "0000:00:08.0", "0000:00:09.0",
-                 "0000:00:0a.0", "0000:00:0a.1"]
+                 "0000:00:0a.0", "0000:00:0a.1", "0000:00:0b.0"]
 DISK = 1 << 20      # bytes, see words()
 ROM = 1 << 15
 
@@ -328,7 +330,7 @@ def initramfs(name, command, programs, modules, parameters, timeout, mode, layou
 
 
 def qemu(name, dtb, initrd, smp, memory, append, extra, layout="platform", mode=()):
-    machine = MACHINE + (",virtualization=on" if "kvm" in mode else "")
+    machine = MACHINE + (",virtualization=on" if "kvm" in mode else "") + (",gic-version=2" if "gic2" in mode else "")
     command = ["qemu-system-aarch64", "-M", machine, "-cpu", CPUS.get(name, CPU), "-smp", str(smp), "-m", memory,
                "-nodefaults", "-display", "none", "-no-reboot", "-accel", "tcg,thread=multi",
                "-kernel", str(kernel(name) / "vmlinuz"), "-initrd", str(initrd),
@@ -365,7 +367,7 @@ def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, me
     mode: "shell" gives an interactive guest on this terminal instead, "symbols" prints what gdb needs,
         "unloaded" leaves the modules in /lib/modules, "unbound" PCI functions without a driver, "clients"
         has Debian's programs in /clients, "kvm" a machine that can be a host itself, with its kernel's
-        image as /bin/vmlinuz
+        image as /bin/vmlinuz, "gic2" one whose MSIs are not told apart by their senders
     overlay: of the device tree, one more, by its name
     echo: pass the guest's output on to stdout as it comes
     layout: one of BOARDS
