@@ -16,7 +16,8 @@ sanitize-kernel:
 
 check-sanitize:
 	$(call guest-build,$(SANITIZED))
-	@$(MAKE) -s --no-print-directory tests
+	@tests/vm/fetch clients
+	@$(MAKE) -s --no-print-directory tests clients
 	@KERNELS=$(SANITIZED) T="$(T)" PYTHONDONTWRITEBYTECODE=1 \
 		/usr/bin/python3 -m pytest -p no:cacheprovider -v --no-header -rN tests/vm/test_guest.py
 

@@ -91,8 +91,6 @@ def runs():
             for kernel in KERNELS:
                 if kernel not in options.get("kernels", kernel).split():
                     continue
-                if source.parent.name == "clients" and kernel.endswith("-sanitize"):
-                    continue    # that kernel has no 9p, over which they come
                 name = f"{kernel}-{source.stem}" + (f"-{number}" if number > 1 else "")
                 yield pytest.param(job(kernel, source, program, command, options, name), id=name)
 
