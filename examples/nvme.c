@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * A userspace driver for NVMe disks: one command at a time, completed by MSI-X or by polling.
+ * A userspace driver for NVMe disks: one command at a time, completed by interrupt or by polling.
  *
  *	nvme [--poll] DEVICE			what the controller and its first namespace are
  *	nvme [--poll] DEVICE read BLOCK COUNT	blocks to standard output
  *	nvme [--poll] DEVICE write BLOCK	standard input, whole blocks of it, to the disk
  *
- * DEVICE is as for `evfio info`, and bound to VFIO: `evfio bind 0000:01:00.0`. Registers, commands
- * and structures are those of the NVM Express Base Specification, 1.4, named as there.
+ * DEVICE is as for `evfio info`, and bound to VFIO: `evfio bind 0000:01:00.0`. It may be a PCI
+ * function or a platform device: only the interrupts are not the same. Registers, commands and
+ * structures are those of the NVM Express Base Specification, 1.4, named as there.
  */
 #include <endian.h>
 #include <errno.h>
@@ -169,10 +170,13 @@ static struct completion *wait_completion(const struct queue *queue)
 	struct completion *entry;
 
 	while (!(entry = completed(queue))) {
-		if (queue->irq)
+		if (queue->irq) {
+			/* All that was completed has been served: a wire is down, and may come up. */
+			check(evfio_irq_rearm(queue->irq));
 			check(evfio_irq_wait(queue->irq, TIMEOUT_MS));
-		else if (now_ms() > end)
+		} else if (now_ms() > end) {
 			die("queue %" PRIu32 ": no completion in time", queue->id);
+		}
 	}
 	return entry;
 }
@@ -232,7 +236,7 @@ static void enable(struct nvme *nvme)
 	wait_csts(nvme, CSTS_RDY, CSTS_RDY, timeout);
 }
 
-/* The queue for reads and writes; its interrupt is vector 1, where there is one. */
+/* The queue for reads and writes; its interrupt is vector 1, or the one that there is. */
 static void create_io_queue(struct nvme *nvme)
 {
 	struct queue *io = &nvme->io;
@@ -241,7 +245,9 @@ static void create_io_queue(struct nvme *nvme)
 	new_queue(nvme, io, 1);
 	command.prp1 = io->cq->iova;
 	command.cdw10 = (ENTRIES - 1) << 16 | io->id;
-	command.cdw11 = QUEUE_PC | (io->irq ? 1U << 16 | QUEUE_IEN : 0);
+	command.cdw11 = QUEUE_PC | (io->irq ? QUEUE_IEN : 0);
+	if (io->irq != nvme->admin.irq)
+		command.cdw11 |= 1U << 16;
 	submit(nvme, &nvme->admin, ADMIN_CREATE_CQ, &command);
 	command.prp1 = io->sq->iova;
 	command.cdw11 = io->id << 16 | QUEUE_PC;
@@ -314,20 +320,31 @@ static void look(struct nvme *nvme, bool print)
 		       nvme->blocks, nvme->block_size);
 }
 
-static void open_controller(struct nvme *nvme, const char *name, bool poll, bool print)
+/* A vector of MSI-X for each queue, the admin queue's being 0 always; or one wire for both. */
+static void open_interrupts(struct nvme *nvme)
 {
+	const int msix = evfio_irq_index(nvme->dev, "msix");
+	struct evfio_irq_info info = { 0 };
 	struct evfio_irq *irqs[2];
 
+	if (msix > 0)
+		check(evfio_irq_info(nvme->dev, (uint32_t)msix, &info));
+	if (info.count) {
+		check(evfio_irq_open_vectors(nvme->dev, info.index, 0, 2, irqs));
+	} else {
+		check(evfio_irq_open(nvme->dev, 0, irqs));
+		irqs[1] = irqs[0];
+	}
+	nvme->admin.irq = irqs[0];
+	nvme->io.irq = irqs[1];
+}
+
+static void open_controller(struct nvme *nvme, const char *name, bool poll, bool print)
+{
 	check(evfio_open(name, &nvme->dev));
 	check(evfio_region_map(nvme->dev, 0, &nvme->regs));
-	/* The admin queue has vector 0 always. */
-	if (!poll) {
-		const int msix = check(evfio_irq_index(nvme->dev, "msix"));
-
-		check(evfio_irq_open_vectors(nvme->dev, (uint32_t)msix, 0, 2, irqs));
-		nvme->admin.irq = irqs[0];
-		nvme->io.irq = irqs[1];
-	}
+	if (!poll)
+		open_interrupts(nvme);
 	enable(nvme);
 	make_buffer(nvme);
 	look(nvme, print);
@@ -346,7 +363,8 @@ static void close_controller(struct nvme *nvme)
 	check(evfio_device_set_dma(nvme->dev, false));
 	for (i = 0; i < sizeof(memory) / sizeof(memory[0]); i++)
 		check(evfio_dma_free(memory[i]));
-	evfio_irq_close(nvme->io.irq);
+	if (nvme->io.irq != nvme->admin.irq)
+		evfio_irq_close(nvme->io.irq);
 	evfio_irq_close(nvme->admin.irq);
 	evfio_region_unmap(nvme->regs);
 	evfio_close(nvme->dev);

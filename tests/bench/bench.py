@@ -113,7 +113,7 @@ def prepare(name, evfio, wall=False):
              "-append", "console=ttyAMA0 quiet loglevel=1 oops=panic panic=-1 iomem=relaxed "
              "nokaslr norandmaps cma=0 transparent_hugepage=never hugepagesz=2M "
              "hugepages=512",
-             "-object", "memory-backend-ram,id=reset,size=1M,share=on"]
+             "-object", "memory-backend-ram,id=reset,size=1M,share=on", *board.drive()]
     for slot, device, *_ in board.FUNCTIONS:
         guest += ["-device", f"{device},addr={slot:02x}.0"]
     return guest

@@ -6,7 +6,7 @@
 # kernel's own driver reads the disk, by DMA and MSI-X; its shell has the edu's DMA engine copy memory.
 # Then QEMU is killed and started again, and the nvme is unplugged under its guest.
 #
-# Not on the sanitized kernel: it has no KVM, with which its own checks would take most of an hour.
+# Not on the sanitized kernel, which has no KVM: with its checks an emulated hypervisor is too slow.
 #
 # vm: board=pci kvm=yes stock=nvme memory=2G timeout=300 kernels="6.1 6.12 7.2 7.2-16k"
 

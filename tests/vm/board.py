@@ -50,12 +50,14 @@ LABELS = {
 # Slot, QEMU device, and which BAR (configuration offset, bits) goes to which address. edu's own DMA
 # mask of 28 bits is lifted: an IOVA is 48 bits wide here, and edu would silently cut it off.
 EDU = "edu,dma_mask=0xffffffffffff"
+NVME = "nvme,serial=disk,drive=disk"
 FUNCTIONS = [
     (2, EDU, 0x10, 32, 0x10000000),
     (3, EDU, 0x10, 32, 0x10100000),
     (4, EDU, 0x10, 32, 0x10200000),
     (5, EDU, 0x10, 32, 0x10300000),
     (6, "ivshmem-plain,memdev=reset", 0x18, 64, 0x10400000),
+    (9, NVME, 0x10, 64, 0x10500000),
 ]
 ECAM = 0x4010000000
 PCI_COMMAND, PCI_COMMAND_MEMORY_MASTER = 0x04, 0x6
@@ -84,7 +86,7 @@ PCI_COMMAND, PCI_COMMAND_MEMORY_MASTER = 0x04, 0x6
 #	0000:00:0b.0	xHCI: 16 vectors of MSI		alone
 PCI_DEVICES = [
     f"{EDU},addr=01.0",
-    "nvme,addr=02.0,serial=disk,drive=disk",
+    f"{NVME},addr=02.0",
     "e1000e,addr=03.0,netdev=near,romfile={rom}",
     "pcie-root-port,id=root-port,chassis=1,addr=04.0",
     "e1000e,bus=root-port,netdev=far,romfile=",
@@ -269,6 +271,11 @@ def option_rom():
     return rom
 
 
+def drive():
+    """QEMU's words for the disk that both boards' nvme has, the same at each start."""
+    return ["-drive", f"if=none,id=disk,format=raw,snapshot=on,file={image('disk.img', words(DISK))}"]
+
+
 def image(name, content):
     """The file of that name in the build directory: made once, never written by a guest."""
     path = BUILD / "vm" / name
@@ -341,15 +348,14 @@ def qemu(name, dtb, initrd, smp, memory, append, extra, layout="platform", mode=
     if layout == "pci":
         rom = image("rom.bin", option_rom())
         devices = [device.format(rom=rom) for device in PCI_DEVICES]
-        disk = image("disk.img", words(DISK))
-        command += ["-drive", f"if=none,id=disk,format=raw,snapshot=on,file={disk}",
-                    "-netdev", "hubport,hubid=0,id=near", "-netdev", "hubport,hubid=0,id=far",
+        command += ["-netdev", "hubport,hubid=0,id=near", "-netdev", "hubport,hubid=0,id=far",
                     "-object", "memory-backend-ram,id=memory,size=4M,share=on"]
     else:
         devices = [f"{device},addr={slot:02x}.0" for slot, device, *_ in FUNCTIONS]
         command += ["-object", "memory-backend-ram,id=reset,size=1M,share=on"]
     if dtb:
         command += ["-dtb", str(dtb)]
+    command += drive()
     for device in devices:
         command += ["-device", device]
     return command + list(extra)

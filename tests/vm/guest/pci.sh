@@ -13,7 +13,6 @@ bridge=0000:00:05.0
 bridged=0000:02:01.0
 twin0=0000:00:06.0
 twin1=0000:00:06.1
-blocks=2048		# of the disk, 512 bytes each
 count=0
 bad=0
 
@@ -56,21 +55,6 @@ says() { # STATUS COMMAND...
 	[ "$status" = "$want" ] && grep -qF -- "$expected" /tmp/said
 }
 
-# The disk holds words that are their own offsets: do these blocks?
-reads() { # BLOCK COUNT [OPTION]
-	# shellcheck disable=SC2086
-	nvme $3 $nvme read "$1" "$2" >/tmp/blocks && od -An -v -td8 /tmp/blocks |
-		awk -v at=$(($1 * 512)) -v left=$(($2 * 64)) '
-		{ for (i = 1; i <= NF; i++, at += 8, left--) if ($i != at) { print $i, at; exit } }
-		END { exit left != 0 }'
-}
-
-# All of the disk, as board.py's words() makes it.
-reads_all() { # [OPTION]
-	# shellcheck disable=SC2086
-	nvme $1 $nvme read 0 $blocks >/tmp/disk && md5sum /tmp/disk | grep bdc8bf36dace44ddc6eab9c621918513
-}
-
 has "$edu" 'list shows functions without a driver' evfio list
 has 'pci          1234:11e8 class 00ff00' 'info: what it is' evfio info $edu
 has "run \`evfio bind $edu\`" 'info: what to do' evfio info $edu
@@ -111,24 +95,6 @@ has 'all 4080 bytes are equal' 'its mate without a driver is not in the way' edu
 has 'bound to vfio-pci, group' 'bind the mate' evfio bind $twin1
 has "member       $twin1 (vfio-pci)" 'info shows it' evfio info $twin0
 has 'all 4080 bytes are equal' 'which runs as well' edu $twin1
-
-has 'serial     disk' 'nvme: identify' nvme $nvme
-has "1: $blocks blocks of 512 bytes" 'its size, polled' nvme --poll $nvme
-check 'read the whole disk' reads_all
-check 'polled' reads_all --poll
-check 'read one block' reads 77 1
-check 'read two pages' reads 1 16
-check 'three' reads 1 24
-check 'read the last block' reads $((blocks - 1)) 1 --poll
-refuses "the disk ends at block $blocks" 'not beyond' nvme $nvme read $((blocks - 1)) 2
-dd if=/bin/edu of=/tmp/new bs=512 count=300 2>/dev/null
-check 'write 300 blocks' sh -c "nvme $nvme write 1000 </tmp/new"
-dd if=/tmp/new of=/tmp/disk bs=512 seek=1000 conv=notrunc 2>/dev/null
-nvme $nvme read 0 $blocks >/tmp/blocks
-check 'they are on the disk, and all others as they were' cmp /tmp/disk /tmp/blocks
-echo short >/tmp/short
-refuses 'no whole blocks' 'half a block is not written' sh -c "nvme $nvme write 0 </tmp/short"
-refuses 'is empty' 'a device without MSI-X is none for this driver' nvme $edu
 
 has 'given back to no driver' 'unbind' evfio unbind $edu $nvme
 refuses 'not bound to VFIO' 'once' evfio unbind $edu
