@@ -20,5 +20,6 @@ $(BUILD)/bench/guest: tests/bench/guest.c $(abi-libs) $(wildcard tests/abi/*.h)
 .PHONY: bench bench-check bench-record bench-repeat bench-wall
 bench bench-check bench-record bench-repeat bench-wall:
 	$(call guest-build,$(BENCH_KERNELS))
+	@tests/vm/fetch clients
 	@$(MAKE) -s --no-print-directory $(BUILD)/bench/guest
 	@tests/bench/bench.py $(patsubst bench-%,--%,$(filter bench-%,$@)) $(if $(filter %-wall,$@),$(PAIRS)) $(BENCH_KERNELS)

@@ -13,6 +13,8 @@ what else it does matters. It runs in two guests, on the same kernel: one with e
 the kernel's. As Debian's kernels have VFIO for PCI only, the device, an edu behind the SMMUv3, is a
 platform device in the former and a PCI function in the latter.
 
+Two more guests run DPDK's testpmd (tests/clients/dpdk.sh) on the PCI board, which is the same for both.
+
 Instructions say nothing of caches and locks that are fought for, and an emulator's nanoseconds say little
 of any processor's; --wall gives the latter, for a second look. Pairs of boots take turns in who is first;
 a ratio is the median of the pairs' ratios, shown with the lowest and the highest.
@@ -49,6 +51,8 @@ PLATFORM = "guest platform 10000000.edu 10100000.edu"
 PCI = "guest pci 0000:00:02.0"
 
 TIMEOUT = 1800      # seconds, for a guest
+
+DPDK = HERE.parent / "clients" / "dpdk.sh"
 
 # Time is what is executed, and the same at each start, as random numbers are.
 COUNTING = ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2026-01-01,clock=vm"]
@@ -119,6 +123,19 @@ def prepare(name, evfio, wall=False):
     return guest
 
 
+def prepare_dpdk(name, evfio):
+    """The same for DPDK's testpmd."""
+    image = OUT / f"{name}-{'evfio' if evfio else 'in-kernel'}-dpdk.cpio"
+    files = board.in_loading_order(board.CLIENT_MODULES, board.stock_modules(name))
+    files += board.needed_modules(name, "pci") if evfio else board.kernel_modules(name)
+    image.write_bytes(board.initramfs(name, f"sh /bin/{DPDK.name} rate", [DPDK], files, (), TIMEOUT, ("clients",),
+                                      "pci"))
+    guest = board.qemu(name, None, image, 1, "1G", "nokaslr norandmaps",
+                       [*board.CLIENT_DEVICES, *COUNTING, "-serial", "stdio"], "pci")
+    guest[guest.index("-accel") + 1] = "tcg,thread=single"
+    return guest
+
+
 def measure(name, guest):
     """One guest's rows: {operation: (unit, value)}, and its comments."""
     result = board.Result(name)
@@ -156,15 +173,18 @@ def measure_all(kernels):
     """The table, a list of dictionaries with FIELDS, and the guests' comments."""
     table, comments = [], []
     device_trees()
-    guests = {(name, evfio): prepare(name, evfio) for name in kernels for evfio in (True, False)}
+    guests = {(name, evfio, how): how(name, evfio)
+              for name in kernels for evfio in (True, False) for how in (prepare, prepare_dpdk)}
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         jobs = {key: pool.submit(measure, key[0], guest) for key, guest in guests.items()}
     for name in kernels:
-        (ours, said), (theirs, they_said) = jobs[name, True].result(), jobs[name, False].result()
-        comments += [f"{name}, evfio: {line}" for line in said]
-        comments += [f"{name}, in-kernel: {line}" for line in they_said]
-        rows = [(operation, unit, value, theirs.get(operation, (unit, None))[1])
-                for operation, (unit, value) in ours.items()]
+        rows = []
+        for how in (prepare, prepare_dpdk):
+            (ours, said), (theirs, they_said) = (jobs[name, evfio, how].result() for evfio in (True, False))
+            comments += [f"{name}, evfio: {line}" for line in said]
+            comments += [f"{name}, in-kernel: {line}" for line in they_said]
+            rows += [(operation, unit, value, theirs.get(operation, (unit, None))[1])
+                     for operation, (unit, value) in ours.items()]
         rows += [(title, "bytes", mine, other) for title, mine, other in text_rows(name)]
         for operation, unit, mine, other in rows:
             table.append({"kernel": name, "operation": operation, "unit": unit, "evfio": mine,
@@ -197,7 +217,7 @@ def number(value):
 
 def show(table, comments):
     print("evfio: edu as a platform device. in-kernel: the same device, kernel and machine, edu as a\n"
-          "PCI function, vfio-pci (Debian's kernels have VFIO for no other bus).\n")
+          "PCI function, vfio-pci (Debian's kernels have VFIO for no other bus). DPDK: PCI with both.\n")
     print(f"{'':52}{'':14}{'evfio':>14}{'in-kernel':>14}{'ratio':>8}")
     kernel = None
     for row in table:
@@ -236,9 +256,9 @@ def write_page(path, table):
     """docs/costs.md"""
     lines = ["<!-- SPDX-License-Identifier: GPL-2.0-only -->", "# Costs", "",
              "What operations cost, and what they cost with the kernel's own modules, as `make bench-record` found",
-             "them. The device is QEMU's edu behind an SMMUv3, once a platform device and once a PCI function. QEMU",
-             "counts instructions, so that two runs agree; `tests/bench/bench.py` has the details, and",
-             "`make bench-wall` measures time.", "",
+             "them. The device is QEMU's edu behind an SMMUv3, once a platform device and once a PCI function; DPDK's",
+             "testpmd has two e1000e, PCI functions both times. QEMU counts instructions, so that two runs agree;",
+             "`tests/bench/bench.py` has the details, and `make bench-wall` measures time.", "",
              "![Ratios: less than 1 is less than the kernel's](costs.svg)"]
     kernel = None
     for row in table:

@@ -3,7 +3,8 @@
 # shellcheck shell=dash
 #
 # DPDK's testpmd on the two ends of a cable: every packet that one sends comes in at the other, is sent
-# back, and so on; what it counted is looked at when it has been told to stop.
+# back, and so on; what it counted is looked at when it has been told to stop. With the argument "rate" it
+# is a row of tests/bench instead: what a packet costs, where a clock counts instructions.
 #
 # Not with pages of 16 KiB: there a huge page has 32 MiB, and DPDK finds none that it could use.
 #
@@ -31,25 +32,52 @@ total() {
 	sed -n '/Accumulated forward statistics/,$s/.*'"$1"': *\([0-9]*\).*/\1/p' /tmp/out | grep . || echo 0
 }
 
-# testpmd PACKETS OPTION...: let it forward until so many have come in
-testpmd() {
-	enough=$1
+# launch LCORES OPTION...: testpmd, which forwards, and is told what to do by way of descriptor 3
+launch() {
+	lcores=$1
 	shift
 	mkfifo /tmp/in
-	chroot /clients dpdk-testpmd -l 0,1 -n 1 --no-telemetry -a 0000:00:03.0 -a 0000:01:00.0 \
+	chroot /clients dpdk-testpmd --lcores "$lcores" -n 1 --no-telemetry -a 0000:00:03.0 -a 0000:01:00.0 \
 		-- -i --nb-cores=1 --total-num-mbufs=4096 "$@" </tmp/in >/tmp/out 2>&1 &
 	exec 3>/tmp/in
 	echo "start tx_first" >&3
-	while kill -0 $! 2>/dev/null && [ "$(received)" -lt "$enough" ]; do
-		sleep 1
-		echo "show port stats 0" >&3
-	done
+}
+
+land() {
 	printf 'stop\nquit\n' >&3
 	wait $!
 	status=$?
 	exec 3>&-
 	rm /tmp/in
+}
+
+# testpmd PACKETS OPTION...: let it forward until so many have come in
+testpmd() {
+	enough=$1
+	shift
+	launch 0,1 "$@"
+	while kill -0 $! 2>/dev/null && [ "$(received)" -lt "$enough" ]; do
+		sleep 1
+		echo "show port stats 0" >&3
+	done
+	land
 	echo "# $*: $(total RX-packets) packets received, $(total TX-packets) sent"
+}
+
+# All on one processor, between two looks at its own figures, the first when it has found its pace.
+rate() {
+	launch 0@0,1@0 --forward-mode=io
+	until [ "$(received)" -gt 1000 ]; do
+		sleep 1
+		echo "show port stats 0" >&3
+	done
+	echo "show port stats all" >&3
+	sleep 4
+	echo "show port stats all" >&3
+	sleep 1
+	land
+	sed -n 's/.*Rx-pps: *\([0-9]*\) .*/\1/p' /tmp/out | tail -n 2 |
+		awk '{ n += $1 } END { printf "a packet by DPDK, e1000e\tinstructions\t%.1f\n", 1e9 / n }'
 }
 
 # The newest count of port 0.
@@ -70,6 +98,10 @@ cp -P "$drivers"/librte_mempool_ring.* "$drivers"/librte_net_e1000.* /tmp/driver
 mount -o bind /tmp/drivers "$drivers"
 export LD_LIBRARY_PATH=/tmp/all
 
+if [ "$1" = rate ]; then
+	rate
+	exit
+fi
 testpmd 10000 --forward-mode=io
 check "testpmd ends as it is told to" [ "$status" = 0 ]
 check "it has driven both network controllers" \

@@ -115,6 +115,8 @@ BOARDS = ["platform", "pci"]
 # A root directory with programs of Debian's, which guests see read-only at /clients, and for that:
 CLIENTS = CACHE / "clients"
 CLIENT_MODULES = ["virtio_mmio", "9pnet_virtio", "9p"]
+CLIENT_DEVICES = ["-fsdev", f"local,id=clients,path={CLIENTS},security_model=none,readonly=on",
+                  "-device", "virtio-9p-device,fsdev=clients,mount_tag=clients"]
 
 MODULES = ["vfio", "vfio_iommu_type1", "vfio-platform"]
 PCI_MODULE = "vfio-pci"     # where the configuration has it
@@ -400,8 +402,7 @@ def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, me
         first = [*stock, *(CLIENT_MODULES if "clients" in mode else ())]
         loaded = in_loading_order(first, stock_modules(name)) + loaded
         if "clients" in mode:
-            extra = [*extra, "-fsdev", f"local,id=clients,path={CLIENTS},security_model=none,readonly=on",
-                     "-device", "virtio-9p-device,fsdev=clients,mount_tag=clients"]
+            extra = [*extra, *CLIENT_DEVICES]
         initrd.write(initramfs(name, command, files, loaded, parameters, timeout, mode, layout))
         initrd.flush()
         tree = (device_tree(CPUS.get(name, CPU), smp, overlay, layout)
