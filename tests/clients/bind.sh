@@ -6,22 +6,8 @@
 #
 # vm: board=pci bind=no stock="e1000e nvme" timeout=150
 
-count=0
-bad=0
-
-# check TEXT COMMAND...: a point that is good if the command succeeds
-check() {
-	text=$1
-	shift
-	count=$((count + 1))
-	if "$@"; then
-		echo "ok $count - $text"
-	else
-		echo "not ok $count - $text"
-		sed 's/^/# /' /tmp/out
-		bad=1
-	fi
-}
+. check.sh
+logs=/tmp/out
 
 # run COMMAND...: one of Debian's; what it says is kept, and its status
 run() {
@@ -83,5 +69,4 @@ run dpdk-devbind.py -s
 check "dpdk-devbind lists them as DPDK's" grep -q "$far .*drv=vfio-pci unused=" /tmp/out
 run dpdk-devbind.py -b e1000e $nic $far
 check "dpdk-devbind gives them back" [ "$(driver $nic)$(driver $far)" = e1000ee1000e ]
-echo "1..$count"
-exit $bad
+checked

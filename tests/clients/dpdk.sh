@@ -10,22 +10,8 @@
 #
 # vm: board=pci memory=1G timeout=120 kernels="6.1 6.12 7.2"
 
-count=0
-bad=0
-
-# check TEXT COMMAND...: a point that is good if the command succeeds
-check() {
-	text=$1
-	shift
-	count=$((count + 1))
-	if "$@"; then
-		echo "ok $count - $text"
-	else
-		echo "not ok $count - $text"
-		sed 's/^/# /' /tmp/out
-		bad=1
-	fi
-}
+. check.sh
+logs=/tmp/out
 
 # total COLUMN: of both ports, from what testpmd says at its end
 total() {
@@ -114,5 +100,4 @@ check "none was dropped" [ "$(total RX-dropped)$(total TX-dropped)" = 00 ]
 
 testpmd 1000 --forward-mode=macswap --rxq=1 --txq=1
 check "a second run has both controllers again" [ "$(total RX-packets)" -ge 2000 ]
-echo "1..$count"
-exit $bad
+checked

@@ -10,25 +10,10 @@
 #
 # vm: board=pci kvm=yes stock=nvme memory=2G timeout=300 kernels="6.1 6.12 7.2 7.2-16k"
 
-count=0
-bad=0
-
-# check TEXT COMMAND...: a point that is good if the command succeeds
-check() {
-	text=$1
-	shift
-	count=$((count + 1))
-	if "$@"; then
-		echo "ok $count - $text"
-	else
-		echo "not ok $count - $text"
-		sed 's/^/# /' /tmp/out /tmp/monitor
-		bad=1
-	fi
-}
+. check.sh
+logs="/tmp/out /tmp/monitor"
 
 # says TEXT: a line of the inner guest
-# shellcheck disable=SC2317 # here and below: called by way of check and within
 says() {
 	grep -qx "$1" /tmp/out
 }
@@ -111,7 +96,6 @@ inner() {
 }
 
 # What it says when all is well; the disk holds what tests/vm/board.py has put there.
-# shellcheck disable=SC2317
 works() {
 	says "disk bdc8bf36dace44ddc6eab9c621918513  -" && says "fired 1" && says "copied 0x12345678"
 }
@@ -141,5 +125,4 @@ echo "device_del disk" >&3
 check "the disk is unplugged" within 60 says "disk gone: .*"
 wait $!
 check "QEMU ends as its guest does" [ $? = 0 ]
-echo "1..$count"
-exit $bad
+checked

@@ -6,8 +6,7 @@
 #
 # vm: board=pci programs="clients/*" memory=1G timeout=120
 
-count=0
-bad=0
+. check.sh
 
 evfio() {
 	[ -e /sys/module/vfio/parameters/removal_grace_ms ]
@@ -37,5 +36,4 @@ points vfio_dma_mapping_mmio_test 0000:00:03.0
 points vfio_pci_device_init_perf_test 0000:00:03.0
 points vfio_pci_device_test 0000:01:00.0
 points vfio_dma_mapping_test 0000:02:01.0
-echo "1..$count"
-exit $bad
+checked

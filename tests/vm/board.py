@@ -293,6 +293,7 @@ def initramfs(name, command, programs, modules, parameters, timeout, mode, layou
     loads = []
     contents = {
         "init": (Path(__file__).with_name("init").read_bytes(), 0o755),
+        "bin/check.sh": (Path(__file__).with_name("check.sh").read_bytes(), 0o644),
         "bin/busybox": ((CACHE / "guest" / "bin" / "busybox").read_bytes(), 0o755),
         "vm/command": (f"{command}\n".encode(), 0o644),
         "vm/timeout": (f"{timeout}\n".encode(), 0o644),

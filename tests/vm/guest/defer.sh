@@ -2,30 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # A device whose clock or reset controller is not there yet is bound when that comes, and not before.
-# Prints TAP.
 #
 # vm: cmdline="fw_devlink=off"
 #
 # (Otherwise the kernel itself holds a device back until its suppliers have drivers.)
-#
-# shellcheck disable=SC2317 # the functions are commands for check()
 
 device=10100000.edu
 drivers=/sys/bus/platform/drivers
-count=0
-bad=0
-
-check() { # TEXT COMMAND...
-	text=$1
-	shift
-	count=$((count + 1))
-	if "$@"; then
-		echo "ok $count - $text"
-	else
-		echo "not ok $count - $text"
-		bad=1
-	fi
-}
+. check.sh
 
 bound() {
 	[ -e "$drivers/vfio-platform/$device" ]
@@ -64,5 +48,4 @@ without() { # WHAT DRIVER SUPPLIER
 without clock gpio-clk edu-clock
 without reset simple-reset 10400000.reset-controller
 
-echo "1..$count"
-exit $bad
+checked

@@ -5,22 +5,8 @@
 # A member of an isolation set, while a host driver has its mate and after: what the user of the command
 # and of the example is told. Then the example on the other kinds of device.
 
-count=0
-bad=0
-
-# check TEXT COMMAND...: a point that is good if the command succeeds
-check() {
-	text=$1
-	shift
-	count=$((count + 1))
-	if "$@" >/tmp/said 2>&1; then
-		echo "ok $count - $text"
-	else
-		echo "not ok $count - $text"
-		sed 's/^/# /' /tmp/said /tmp/out
-		bad=1
-	fi
-}
+. check.sh
+logs=/tmp/out
 
 # out COMMAND...: keep what it says, and its status
 out() {
@@ -73,5 +59,4 @@ out evfio unbind 10100000.edu 10200000.edu 10300000.edu
 check "unbind of all" succeeded
 check "no group node is left" [ "$(ls /dev/vfio)" = vfio ]
 
-echo "1..$count"
-exit $bad
+checked

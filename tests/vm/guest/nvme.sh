@@ -2,12 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The driver for NVMe disks in examples/, on the disk as a PCI function and as a platform device: all that it
-# reads and writes is compared. Prints TAP.
+# reads and writes is compared.
 #
 # vm: board=pci bind=no
 # vm: board=platform
-#
-# shellcheck disable=SC2317 # the functions are commands for check()
 
 blocks=2048		# of the disk, 512 bytes each
 if [ -e /sys/bus/pci/devices/0000:00:02.0 ]; then
@@ -17,47 +15,7 @@ else
 	disk=10500000.nvme
 	edu=10000000.edu
 fi
-count=0
-bad=0
-
-# check TEXT COMMAND...: the command succeeds
-check() {
-	text=$1
-	shift
-	count=$((count + 1))
-	if "$@" >/tmp/out 2>&1; then
-		echo "ok $count - $text"
-	else
-		echo "not ok $count - $text"
-		sed 's/^/# /' /tmp/out
-		bad=1
-	fi
-}
-
-# has TEXT NAME COMMAND...: it also prints the text
-has() {
-	expected=$1
-	name=$2
-	shift 2
-	check "$name" says 0 "$@"
-}
-
-# refuses TEXT NAME COMMAND...: it fails, and prints the text
-refuses() {
-	expected=$1
-	name=$2
-	shift 2
-	check "$name" says 1 "$@"
-}
-
-says() { # STATUS COMMAND...
-	want=$1
-	shift
-	"$@" >/tmp/said 2>&1
-	status=$?
-	cat /tmp/said
-	[ "$status" = "$want" ] && grep -qF -- "$expected" /tmp/said
-}
+. check.sh
 
 # The disk holds words that are their own offsets: do these blocks?
 reads() { # BLOCK COUNT [OPTION]
@@ -93,5 +51,4 @@ echo short >/tmp/short
 refuses 'no whole blocks' 'half a block is not written' sh -c "nvme $disk write 0 </tmp/short"
 refuses 'no pages of 4 KiB' 'what is no disk' nvme $edu
 has 'given back to no driver' 'unbind' evfio unbind $disk $edu
-echo "1..$count"
-exit $bad
+checked

@@ -1,11 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The evfio command and the examples on PCI functions, as a user has them. Prints TAP.
+# The evfio command and the examples on PCI functions, as a user has them.
 #
 # vm: board=pci bind=no timeout=120
-#
-# shellcheck disable=SC2317 # the functions are commands for check()
 
 edu=0000:00:01.0
 nvme=0000:00:02.0
@@ -13,47 +11,7 @@ bridge=0000:00:05.0
 bridged=0000:02:01.0
 twin0=0000:00:06.0
 twin1=0000:00:06.1
-count=0
-bad=0
-
-# check TEXT COMMAND...: the command succeeds
-check() {
-	text=$1
-	shift
-	count=$((count + 1))
-	if "$@" >/tmp/out 2>&1; then
-		echo "ok $count - $text"
-	else
-		echo "not ok $count - $text"
-		sed 's/^/# /' /tmp/out
-		bad=1
-	fi
-}
-
-# has TEXT NAME COMMAND...: it also prints the text
-has() {
-	expected=$1
-	name=$2
-	shift 2
-	check "$name" says 0 "$@"
-}
-
-# refuses TEXT NAME COMMAND...: it fails, and prints the text
-refuses() {
-	expected=$1
-	name=$2
-	shift 2
-	check "$name" says 1 "$@"
-}
-
-says() { # STATUS COMMAND...
-	want=$1
-	shift
-	"$@" >/tmp/said 2>&1
-	status=$?
-	cat /tmp/said
-	[ "$status" = "$want" ] && grep -qF -- "$expected" /tmp/said
-}
+. check.sh
 
 has "$edu" 'list shows functions without a driver' evfio list
 has 'pci          1234:11e8 class 00ff00' 'info: what it is' evfio info $edu
@@ -99,5 +57,4 @@ has 'all 4080 bytes are equal' 'which runs as well' edu $twin1
 has 'given back to no driver' 'unbind' evfio unbind $edu $nvme
 refuses 'not bound to VFIO' 'once' evfio unbind $edu
 refuses 'refused' 'a bridge is not for user space' evfio bind $bridge
-echo "1..$count"
-exit $bad
+checked

@@ -3,38 +3,7 @@
 #
 # The evfio command and the example, as a user has them.
 
-count=0
-bad=0
-
-# has TEXT NAME COMMAND...: the command succeeds and prints the text
-has() {
-	text=$1
-	name=$2
-	shift 2
-	count=$((count + 1))
-	if "$@" >/tmp/out 2>&1 && grep -qF -- "$text" /tmp/out; then
-		echo "ok $count - $name"
-	else
-		echo "not ok $count - $name"
-		sed 's/^/# /' /tmp/out
-		bad=1
-	fi
-}
-
-# refuses TEXT NAME COMMAND...: the command fails and prints the text
-refuses() {
-	text=$1
-	name=$2
-	shift 2
-	count=$((count + 1))
-	if ! "$@" >/tmp/out 2>&1 && grep -qF -- "$text" /tmp/out; then
-		echo "ok $count - $name"
-	else
-		echo "not ok $count - $name"
-		sed 's/^/# /' /tmp/out
-		bad=1
-	fi
-}
+. check.sh
 
 has '10000000.edu' 'list shows a device without a driver' evfio list
 has 'rtc-pl031' 'and one with its host driver' evfio list
@@ -82,5 +51,4 @@ refuses 'not bound to VFIO' 'once' evfio unbind 10000000.edu
 refuses 'no device 1.edu' 'a device that is not there' evfio bind 1.edu
 refuses 'no IOMMU group: no IOMMU serves it' 'a device without an IOMMU' evfio bind 9030000.pl061
 
-echo "1..$count"
-exit $bad
+checked
