@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/evfio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 #define HAUNTED	"1040a000.haunted"	/* in a set with a node that is no device */
 #define PICKY	"1040d000.picky"	/* device addresses below LOW_END are not for it */
 #define WAITING	"1040c000.waiting"	/* its interrupt controller never comes */
+#define FAR	"1040e000.far"		/* has an MSI controller, which has no vectors for it */
 
 #define REGION(n) ((off_t)(n) << 40)
 
@@ -270,6 +272,24 @@ static void no_interrupt_controller(void)
 	is(file_count("/sys/kernel/debug/devices_deferred", WAITING), 1, "it waits for it");
 }
 
+static void no_vectors(void)
+{
+	struct evfio_device_msi msi = { .argsz = sizeof(msi), .count = 4 };
+	int efd = efd_new(0);
+	struct dev d;
+
+	if (tap_kernel)
+		return;		/* which has no MSI */
+	dev_open(&d, FAR);
+	is(xioctl(d.fd, EVFIO_DEVICE_MSI, &msi), 0, "%s: MSI is its first index", FAR);
+	for (int i = 0; i < 3; i++)
+		is(irq_trigger(d.fd, 0, efd), -ENOMEM, "but there is no vector: ENOMEM");
+	is(irq_count(d.fd, 0), 4, "the index stays");
+	is(irq_disable(d.fd, 0), -EINVAL, "off as it is: EINVAL");
+	dev_close(&d);
+	close(efd);
+}
+
 int main(int argc, char **argv)
 {
 	struct dev d;
@@ -293,5 +313,6 @@ int main(int argc, char **argv)
 	no_device();
 	reserved_addresses();
 	no_interrupt_controller();
+	no_vectors();
 	return tap_done();
 }

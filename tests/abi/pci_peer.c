@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -534,22 +533,33 @@ static void unbound_at_once(void)
 
 /* ---- without memory ---- */
 
-/* The @n-th allocation of this thread fails; 0: no more, returns whether it has. */
-static bool fail_nth(int fd, int n)
+/* Memory on, while the @n-th allocation or user copy fails; whether one has. */
+static bool memory_on_failing(const struct dev *d, int fd, int n)
 {
-	char text[16] = "";
-	bool failed = pread(fd, text, sizeof(text) - 1, 0) > 0 && !strtol(text, NULL, 0);
+	const off_t at = ((off_t)VFIO_PCI_CONFIG_REGION_INDEX << 40) + PCI_COMMAND;
+	uint16_t command = (uint16_t)cfg_read(d, PCI_COMMAND, 2) | MEMORY;
+	char text[16];
+	bool failed;
 
 	snprintf(text, sizeof(text), "%d", n);
 	(void)!pwrite(fd, text, strlen(text), 0);
+	(void)!pwrite(d->fd, &command, sizeof(command), at);
+	failed = pread(fd, text, sizeof(text) - 1, 0) > 0 && text[0] == '0';
+	(void)!pwrite(fd, "0", 1, 0);
 	return failed;
 }
 
 /* Its page tables are made anew when it comes back: without memory for them it stays away. */
 static void without_memory(void)
 {
-	const size_t size = 2u << 20;
+	static const char *const settings[][2] = {
+		{ "fail_page_alloc/ignore-gfp-wait", "N" }, { "fail_page_alloc/min-order", "0" },
+		{ "failslab/verbose", "0" }, { "fail_page_alloc/verbose", "0" },
+		{ "fail_usercopy/verbose", "0" },
+	};
 	int fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	const size_t size = 2u << 20;
+	char path[64];
 	struct dev d, mem;
 	int lost = 0;
 
@@ -557,19 +567,18 @@ static void without_memory(void)
 		tap_skip("this kernel cannot make an allocation fail");
 		return;
 	}
-	file_write("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
-	file_write("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s", settings[i][0]);
+		is(file_write(path, settings[i][1]), 0, "%s = %s", path, settings[i][1]);
+	}
 	memory_open(&mem);
 	edu_open(&d, PCI_EDU);
 	for (int n = 1; n < 50; n++) {
-		uint16_t command = (uint16_t)cfg_read(&mem, PCI_COMMAND, 2);
 		bool failed;
 
 		is(dma_map(d.container, (void *)(bar + page), PEER, size, RW), 0, "mapped");
 		cfg_command(&mem, 0, MEMORY);
-		fail_nth(fd, n);
-		cfg_pwrite(&mem, PCI_COMMAND, &command, 2);
-		failed = fail_nth(fd, 0);
+		failed = memory_on_failing(&mem, fd, n);
 		cfg_command(&mem, MEMORY, 0);
 		if (!writes(&d, PEER, page, (uint32_t)n)) {
 			ok(failed, "out of reach, for an allocation failed");
