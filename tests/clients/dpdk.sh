@@ -8,7 +8,7 @@
 #
 # Not with pages of 16 KiB: there a huge page has 32 MiB, and DPDK finds none that it could use.
 #
-# vm: board=pci memory=1G timeout=120 kernels="6.1 6.12 7.2"
+# vm: board=pci memory=1G timeout=120 kernels="6.1 6.12 7.2 6.12-sanitize"
 
 . check.sh
 logs=/tmp/out
