@@ -93,8 +93,10 @@ static inline int evfio_msi_alloc(struct device *dev, unsigned int count, irq_wr
 #ifdef HAVE_PLATFORM_DEVICE_MSI
 	int ret = platform_device_msi_init_and_alloc_irqs(dev, count, write);
 
-	/* They come from a domain made for them, which stays if they do not; -ENODEV: no domain. */
-	if (ret && ret != -ENODEV)
+	/* They come from a domain made for them. -ENODEV: there is none; else it stays after errors. */
+	if (ret == -ENODEV)
+		return -ENOMEM;
+	if (ret)
 		evfio_msi_free(dev);
 	return ret;
 #else

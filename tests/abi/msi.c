@@ -143,7 +143,7 @@ static void described(const struct dev *d, int second)
 	is(irq_trigger(d->fd, MSI, 1000), -EBADF, "a trigger that is no file: EBADF");
 	is(file_count("/proc/interrupts", EDU1), 0, "no vector is allocated");
 	for (uint32_t i = 0; i < VECTORS; i++)
-		is(msi_message(d->fd, i, &message), -EINVAL, "no trigger %u: no message: EINVAL", i);
+		is(msi_message(d->fd, i, &message), -EINVAL, "vector %u has no message: EINVAL", i);
 	close(efd);
 }
 
