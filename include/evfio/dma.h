@@ -80,8 +80,8 @@ int evfio_dma_alloc(struct evfio_container *ct, size_t size, uint64_t align, uns
  *	write can only be mapped TO_DEVICE
  * @out: where the mapping goes; the caller owns it, until evfio_dma_free()
  *
- * It can be another device's memory too: all of an evfio_region's, or a part. DMA reaches that while
- * the other device is open.
+ * It can be a device's memory too: what is mapped of an evfio_region. DMA reaches that while the
+ * region's device is open.
  *
  * Return: as evfio_dma_alloc(); -EINVAL also for @addr or @size that are not multiples of the page
  * size; -EFAULT when the program has no such memory.

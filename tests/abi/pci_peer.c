@@ -356,8 +356,9 @@ static void misuse(void)
 	const int rw = PROT_READ | PROT_WRITE;
 	long pinned, avail;
 	struct dev d, mem;
+	uint64_t size;
 	uint8_t *at;
-	int null;
+	int dev_mem;
 
 	memory_open(&mem);
 	edu_open(&d, PCI_EDU);
@@ -379,14 +380,15 @@ static void misuse(void)
 	munmap(at + 3 * page, page);
 	is(dma_map(d.container, at + 3 * page, PEER, page, RW), -EFAULT,
 	   "not mapped any more: EFAULT");
-	null = open("/dev/mem", O_RDWR | O_CLOEXEC);
-	mmap(at, page, rw, MAP_SHARED | MAP_FIXED, null, (off_t)hw_bar(PCI_NVME, 0, &(uint64_t){0}));
-	close(null);
+	dev_mem = open("/dev/mem", O_RDWR | O_CLOEXEC);
+	mmap(at, page, rw, MAP_SHARED | MAP_FIXED, dev_mem, (off_t)hw_bar(PCI_NVME, 0, &size));
+	close(dev_mem);
 	refused(&d, at, page, RW, "a device's memory, but not VFIO's");
 	is(dma_map(d.container, at + 4 * page, PEER, page, RO), 0, "mapped for reading: so it is");
 	ok(reads(&d, PEER, 2 * page, 50), "and read");
 	is(dma_unmap(d.container, PEER, page), page, "unmapped");
-	is(dma_map(d.container, at + 2 * page + 1, PEER, page, RW), -EINVAL, "not aligned: EINVAL");
+	is(dma_map(d.container, at + 2 * page + 1, PEER, page, RW), -EINVAL,
+	   "not aligned: EINVAL");
 	is(pages_pinned(), pinned, "nothing stays pinned");
 	is(dma_avail(d.container), avail, "nor mapped");
 	munmap(at, 8 * page);
@@ -467,20 +469,20 @@ static void *closer(void *arg)
 
 static void at_once(void)
 {
-	void *(*const run[])(void *) = { mapper, mapper, switcher, joiner };
-	pthread_t thread[4];
 	struct dev d, mem;
+	const struct {
+		void *(*run)(void *);
+		struct dev *with;
+	} jobs[] = { { mapper, &d }, { mapper, &d }, { switcher, &mem }, { joiner, &d } };
+	pthread_t thread[4];
 
 	memory_open(&mem);
 	edu_open(&d, PCI_EDU);
 	is(dma_map(d.container, (void *)bar, STAYS, BAR_SIZE, RW), 0, "one that stays");
 	atomic_store(&stop, false);
-	for (int i = 0; i < 4; i++) {
-		struct dev *with = run[i] == switcher ? &mem : &d;
-
-		if (pthread_create(&thread[i], NULL, run[i], with))
+	for (int i = 0; i < 4; i++)
+		if (pthread_create(&thread[i], NULL, jobs[i].run, jobs[i].with))
 			tap_bail("no thread");
-	}
 	sleep_ms(3000);
 	atomic_store(&stop, true);
 	for (int i = 0; i < 4; i++)
