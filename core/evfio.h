@@ -312,9 +312,9 @@ bool evfio_group_files_own(struct file **files, u32 n, struct evfio_device *vdev
  * struct evfio_finder - where isolation groups look for their members
  * @node: the core's
  * @find: the bus's device for a device-tree node, with a reference, or NULL
- * @mates: put the devices of the bus that must be owned together with @dev though the IOMMU may tell
- *	them apart, itself among them, into @mates, with references; returns how many, 0 if it is
- *	alone or on another bus. May be NULL
+ * @mates: put the devices of the bus that must be owned together with @dev, though the IOMMU may
+ *	tell them apart, itself among them, into @mates, with references; returns how many, 0 if it
+ *	is alone or on another bus. May be NULL
  * @configure: put a device without a driver into the IOMMU group in which a driver would find it;
  *	its lock is held
  */

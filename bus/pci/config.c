@@ -549,7 +549,8 @@ struct pci_config *pci_config_new(struct pci_vdev *pv)
  */
 bool pci_config_memory(struct pci_vdev *pv)
 {
-	return !pv->asleep && !pci_sleeps(pv->pdev) && pv->config->value[PCI_COMMAND] & PCI_COMMAND_MEMORY;
+	return !pv->asleep && !pci_sleeps(pv->pdev) &&
+	       pv->config->value[PCI_COMMAND] & PCI_COMMAND_MEMORY;
 }
 
 /**

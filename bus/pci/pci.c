@@ -8,7 +8,7 @@
  *
  * A function that is open has its memory and I/O where the kernel put them, decodes them as its
  * user says, and is a bus master if the user says so: the IOMMU sees to the rest. One that is not
- * open is no bus master, raises no INTx, and sleeps; and so may one that is open, if its user lets it
+ * open is no bus master, raises no INTx, and sleeps. So does one that is open if its user lets it
  * (VFIO_DEVICE_FEATURE_LOW_POWER_*), until a call wakes it.
  */
 #include <linux/eventfd.h>

@@ -58,7 +58,7 @@ static void device(const struct want *w, const struct dev *d)
 	   w->name);
 }
 
-/* Of capabilities there is one, atomic operations, for which this board's root complex is no help. */
+/* The only capability is about atomic operations, which this board's root complex does not do. */
 static void capabilities(const struct want *w, const struct dev *d)
 {
 	struct {
@@ -68,7 +68,8 @@ static void capabilities(const struct want *w, const struct dev *d)
 
 	memset(&in, 0x5a, sizeof(in));
 	in.info.argsz = offsetof(struct vfio_device_info, cap_offset) + 4;
-	is(xioctl(d->fd, VFIO_DEVICE_GET_INFO, &in), 0, "%s: GET_INFO, room for cap_offset", w->name);
+	is(xioctl(d->fd, VFIO_DEVICE_GET_INFO, &in), 0, "%s: GET_INFO, room for cap_offset",
+	   w->name);
 	ok(!(in.info.flags & VFIO_DEVICE_FLAGS_CAPS), "%s: no capabilities", w->name);
 	is(in.info.cap_offset, 0, "%s: cap_offset says so", w->name);
 	is(in.info.argsz, offsetof(struct vfio_device_info, cap_offset) + 4, "%s: argsz stays",

@@ -25,7 +25,8 @@ static uint64_t at(uint32_t index, uint64_t offset)
 	return (uint64_t)index << 40 | offset;
 }
 
-static int ioeventfd(const struct dev *d, uint32_t flags, uint64_t offset, uint64_t data, int32_t fd)
+static int ioeventfd(const struct dev *d, uint32_t flags, uint64_t offset, uint64_t data,
+		     int32_t fd)
 {
 	struct vfio_device_ioeventfd arg = {
 		.argsz = sizeof(arg), .flags = flags, .offset = offset, .data = data, .fd = fd,
@@ -180,7 +181,8 @@ static void widths(void)
 			got |= (uint64_t)mem[offset + i] << 8 * i;
 		ok(got == want, "%u bytes are written", width);
 		ok(!mem[offset - 1] && !mem[offset + width], "and none beside them");
-		is(ioeventfd(&d, width, at(MEMORY_BAR, offset), data, -1), 0, "%u bytes: away", width);
+		is(ioeventfd(&d, width, at(MEMORY_BAR, offset), data, -1), 0, "%u bytes: away",
+		   width);
 	}
 	munmap((void *)mem, region_size(&d, MEMORY_BAR));
 	dev_close(&d);

@@ -8,10 +8,10 @@
  *	apart	nothing says so
  */
 /*
- * vm: board=pci args="slot" params="vfio-pci.multifunction_groups=1" stock="uio_pci_generic"
- * vm: board=pci args="fresh" params="vfio-pci.multifunction_groups=1" stock="uio_pci_generic" bind=no
- * vm: board=pci args="tree" overlay="pcipair" stock="uio_pci_generic"
- * vm: board=pci args="apart" stock="uio_pci_generic"
+ * vm: board=pci stock=uio_pci_generic args=slot params="vfio-pci.multifunction_groups=1"
+ * vm: board=pci stock=uio_pci_generic args=fresh params="vfio-pci.multifunction_groups=1" bind=no
+ * vm: board=pci stock=uio_pci_generic args=tree overlay=pcipair
+ * vm: board=pci stock=uio_pci_generic args=apart
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -112,8 +112,8 @@ struct evfio_device_region_wc {
  *
  * The size is that of the region; read() and write() find nothing there.
  *
- * Return: 0; -1 and errno: EINVAL for @argsz, @flags or @pad, or if the region cannot be mapped this
- * way; ENODEV if the device was taken away.
+ * Return: 0; -1 and errno: EINVAL for @argsz, @flags or @pad, or if the region cannot be mapped
+ * this way; ENODEV if the device was taken away.
  */
 #define EVFIO_DEVICE_REGION_WC	_IO(EVFIO_TYPE, 2)
 
