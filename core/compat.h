@@ -93,7 +93,7 @@ static inline int evfio_msi_alloc(struct device *dev, unsigned int count, irq_wr
 #ifdef HAVE_PLATFORM_DEVICE_MSI
 	int ret = platform_device_msi_init_and_alloc_irqs(dev, count, write);
 
-	/* They come from a domain made for them. -ENODEV: there is none; else it stays after errors. */
+	/* From a domain made for them, which stays when they fail; -ENODEV: there is none. */
 	if (ret == -ENODEV)
 		return -ENOMEM;
 	if (ret)

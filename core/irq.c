@@ -186,8 +186,9 @@ static irqreturn_t line_fire(int irq, void *data)
 	if (line->automask) {
 		spin_lock_irqsave(&line->lock, flags);
 		fire = !line->masked;
-		ours = line->ops ? line->requested && !line->asleep && line->ops->claim(line->vdev) :
-				    fire;
+		ours = fire;
+		if (line->ops)
+			ours = line->requested && !line->asleep && line->ops->claim(line->vdev);
 		fire &= ours;
 		if (fire) {
 			line->masked = true;

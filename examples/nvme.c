@@ -171,7 +171,7 @@ static struct completion *wait_completion(const struct queue *queue)
 
 	while (!(entry = completed(queue))) {
 		if (queue->irq) {
-			/* All that was completed has been served: a wire is down, and may come up. */
+			/* What was completed has been served: a wire is down, and may come up. */
 			check(evfio_irq_rearm(queue->irq));
 			check(evfio_irq_wait(queue->irq, TIMEOUT_MS));
 		} else if (now_ms() > end) {

@@ -243,7 +243,7 @@ static void nothing_mapped(void)
 	}
 	is(harmed, 0, "reaches neither memory nor another device");
 
-	/* Under way while all is closed. Mapped where it is, the page is there without SMMU, too. */
+	/* Under way while all is closed. Mapped where it is, the page is there without SMMU. */
 	is(dma_map(d.container, mem, physical(mem), page, RW), 0, "a page is mapped");
 	edu_dma_start(&d, physical(mem), 64, EDU_DMA_STORE);
 	dev_close(&d);
@@ -289,7 +289,7 @@ static void masters(const char *name)
 	file_write(board_path(name, "enable"), "0");
 }
 
-/* ---- what a function is told, in its order: the kernel's own notes of what is written to it ---- */
+/* ---- what a function is told, in its order: the kernel's notes of what is written to it ---- */
 
 #define TRACING	"/sys/kernel/tracing/"
 
@@ -318,7 +318,8 @@ static void listened(const char *name)
 
 	file_write(TRACING "events/kprobes/config/enable", "0");
 	trace = fopen(TRACING "trace", "re");
-	sscanf(name, "%*x:%*x:%x", &slot);
+	if (!trace || sscanf(name, "%*x:%*x:%x", &slot) != 1)
+		tap_bail("no trace of %s", name);
 	tolds = 0;
 	while (tolds < COUNT(told) && fgets(line, sizeof(line), trace)) {
 		what = strstr(line, "devfn=");
@@ -471,7 +472,7 @@ static void *by_interrupts(void *arg)
 
 static void switched_off(void)
 {
-	static char writes[] = "writes";
+	char writes[] = "writes";
 	struct sigaction act = { .sa_handler = on_fault };
 	struct dev *d = &hammer.d;
 	pthread_t threads[5];

@@ -366,7 +366,7 @@ static void usb_fire(struct dev *d, uint32_t n)
 	dev_write(d, XHCI_RUN + 0x20 * n + XHCI_ERDP, (IOVA + 0x800 + 16) | XHCI_ERDP_EHB);
 }
 
-/* Vector @n is fired: eventfd @by is signalled, once, and no other; none at all if @by is NOBODY. */
+/* Vector @n is fired: eventfd @by is signalled, once, and no other; none if @by is NOBODY. */
 #define NOBODY	USB_VECTORS
 static bool usb_heard(struct dev *d, const int32_t *efds, uint32_t n, uint32_t by)
 {
@@ -382,7 +382,7 @@ static bool usb_heard(struct dev *d, const int32_t *efds, uint32_t n, uint32_t b
 	return good;
 }
 
-/* The first @count of its vectors arrive each at its own eventfd, and none of the others anywhere. */
+/* The first @count of its vectors arrive each at its own eventfd, none of the others anywhere. */
 static void usb_vectors(struct dev *d, const int32_t *efds, uint32_t count)
 {
 	const uint32_t at = cfg_cap(d, PCI_CAP_ID_MSI) + PCI_MSI_FLAGS;

@@ -2,9 +2,10 @@
 /*
  * pci_params - what vfio-pci is told when it is loaded, and by its driver's files: ids, nointxmask,
  * new_id, remove_id
+ *
+ * vm: board=pci bind=no params="vfio-pci.ids=1234:11e8,x,1b36:10:1af4:1100:10802:ff,8086:10d3:1:1"
+ * vm: board=pci params="vfio-pci.nointxmask=1"
  */
-/* vm: board=pci bind=no params="vfio-pci.ids=1234:11e8,nonsense,1b36:0010:ffffffff:ffffffff:010802:ffffff,8086:10d3:1:1" */
-/* vm: board=pci params="vfio-pci.nointxmask=1" */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>

@@ -471,7 +471,7 @@ static void at_once(void)
 {
 	struct dev d, mem;
 	const struct {
-		void *(*run)(void *);
+		void *(*run)(void *arg);
 		struct dev *with;
 	} jobs[] = { { mapper, &d }, { mapper, &d }, { switcher, &mem }, { joiner, &d } };
 	pthread_t thread[4];

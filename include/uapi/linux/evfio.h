@@ -23,8 +23,8 @@
  *
  * The device gets one more interrupt index. As of PCI's MSI, its vectors exist from the first
  * VFIO_DEVICE_SET_IRQS that gives one a trigger, which also decides how many there are (up to the
- * last one that it names; ENOMEM or ENOSPC if they cannot be had), until the index is switched off or
- * the device is closed.
+ * last one that it names; ENOMEM or ENOSPC if they cannot be had), until the index is switched off
+ * or the device is closed.
  *
  * An MSI is a write of 32 bits by the device. Where in its registers a device keeps what to write,
  * and where to, is known to its driver alone: so the kernel tells, and the driver programs.
