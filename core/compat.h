@@ -87,7 +87,7 @@ static inline void evfio_msi_free(struct device *dev)
 #endif
 }
 
-/* Give a device that is not PCI so many MSI vectors, all or none. */
+/* Give a device whose bus knows no MSI so many vectors, all or none. */
 static inline int evfio_msi_alloc(struct device *dev, unsigned int count, irq_write_msi_msg_t write)
 {
 #ifdef HAVE_PLATFORM_DEVICE_MSI
