@@ -4,7 +4,7 @@
  * programs, and what a device can do with them
  */
 /* vm: timeout=240 */
-/* vm: timeout=240 smp=1 */
+/* vm: timeout=240 smp=1 kernels="6.12" */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/evfio.h>

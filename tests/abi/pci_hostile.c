@@ -7,7 +7,7 @@
  * interrupt line up. Each section says what is in its way.
  */
 /* vm: board=pci timeout=120 */
-/* vm: board=pci timeout=120 cmdline="iommu.passthrough=1" */
+/* vm: board=pci timeout=120 cmdline="iommu.passthrough=1" kernels="6.12" */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
