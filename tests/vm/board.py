@@ -282,6 +282,7 @@ def image(name, content):
     """The file of that name in the build directory: made once, never written by a guest."""
     path = BUILD / "vm" / name
     if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as new:
             new.write(content)
         Path(new.name).rename(path)
