@@ -110,6 +110,20 @@ static bool are_registers(uint64_t vaddr, uint64_t size, bool write)
 	return !write || w->prot & PROT_WRITE || (!offset && size == PAGE);
 }
 
+/* [vaddr, vaddr + size) is in one mapping of registers, which may or may not be accessed. */
+static bool is_one_window(uint64_t vaddr, uint64_t size)
+{
+	const uint64_t offset = (vaddr - REGS) % REGS_STEP;
+	const struct window *w;
+
+	if (vaddr < REGS || vaddr >= REGS + REGS_STEP * REGS_SLOTS)
+		return false;
+	w = &windows[(vaddr - REGS) / REGS_STEP];
+	if (size > w->size || offset > w->size - size)
+		return false;
+	return offset || (size == PAGE ? w->first_prot >= 0 : !w->split);
+}
+
 /* How many pages can be locked now. */
 static uint64_t room(void)
 {
@@ -282,12 +296,15 @@ static bool is_last_address(const struct op *op, struct answer *a, bool kernel)
 	       a->word[4];
 }
 
-/* Too much memory, of which the kernel meets a bad page before there is too much. */
+/*
+ * Too much memory, of which the kernel meets a bad page before there is too much. Registers are no
+ * memory, whether they can be mapped or not.
+ */
 static bool is_accounted(const struct op *op, struct answer *a, bool kernel)
 {
 	uint64_t limit;
 
-	if (!poor || a->ret != (kernel ? -EFAULT : -ENOMEM))
+	if (!poor || a->ret != (kernel ? -EFAULT : -ENOMEM) || is_one_window(op->v[1], op->v[2]))
 		return false;
 	limit = room();
 	return op->v[2] / PAGE > limit && is_map_of_memory(op) &&
