@@ -156,17 +156,21 @@ EXPORT_SYMBOL_GPL(evfio_line_hold);
 
 /**
  * evfio_line_sleep() - the device that masks a line does not answer from here on, or does again
- * @line: the line; one that the interrupt controller masks is as it was
+ * @line: the line, masked in the device meanwhile; one that the interrupt controller masks stays
+ * as it is
  * @asleep: which
  */
 void evfio_line_sleep(struct evfio_line *line, bool asleep)
 {
 	unsigned long flags;
 
+	if (!line->ops)
+		return;
 	spin_lock_irqsave(&line->lock, flags);
-	line->asleep = asleep && line->ops;
-	if (line->ops)
-		line_follow(line);
+	if (asleep && line->requested)
+		line->ops->mask(line->vdev, true);
+	line->asleep = asleep;
+	line_follow(line);
 	spin_unlock_irqrestore(&line->lock, flags);
 }
 EXPORT_SYMBOL_GPL(evfio_line_sleep);
