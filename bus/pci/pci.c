@@ -29,7 +29,7 @@ MODULE_PARM_DESC(nointxmask, "never mask INTx in the device: its line is not sha
 
 static bool disable_idle_d3;
 module_param(disable_idle_d3, bool, 0444);
-MODULE_PARM_DESC(disable_idle_d3, "leave devices that are not open in D0");
+MODULE_PARM_DESC(disable_idle_d3, "leave devices in D0 until their users let them sleep");
 
 static bool multifunction_groups;
 module_param(multifunction_groups, bool, 0444);
@@ -257,13 +257,20 @@ static void look_at_rom(struct pci_vdev *pv)
 	region->flags = VFIO_REGION_INFO_FLAG_READ;
 }
 
+/* A device that nobody has open may sleep. One that never may has its reference from binding on. */
+static void idle_begin(struct device *dev)
+{
+	if (!disable_idle_d3)
+		pm_runtime_put(dev);
+}
+
 static int pci_open(struct evfio_device *vdev)
 {
 	struct pci_vdev *pv = to_pci(vdev);
 	struct pci_dev *pdev = pv->pdev;
 	int ret;
 
-	ret = pm_runtime_resume_and_get(vdev->dev);
+	ret = disable_idle_d3 ? 0 : pm_runtime_resume_and_get(vdev->dev);
 	if (ret < 0)
 		return ret;
 	pci_clear_master(pdev);		/* is not to be part of what is saved */
@@ -304,7 +311,7 @@ free:
 disable:
 	pci_disable_device(pdev);
 suspend:
-	pm_runtime_put(vdev->dev);
+	idle_begin(vdev->dev);
 	dev_err_ratelimited(vdev->dev, "cannot be enabled and reset: error %d\n", ret);
 	return ret;
 }
@@ -333,7 +340,7 @@ static bool pci_close(struct evfio_device *vdev)
 	pci_intx(pdev, 0);
 	pci_disable_device(pdev);
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
-	pm_runtime_put(vdev->dev);
+	idle_begin(vdev->dev);
 	/* All ones: it is not there any more. */
 	return !(command & PCI_COMMAND_MASTER) || command == U16_MAX;
 }
@@ -576,8 +583,7 @@ static int pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	pci_intx(pdev, 0);
 	pci_set_drvdata(pdev, pv);
 	pm_runtime_allow(&pdev->dev);
-	if (!disable_idle_d3)
-		pm_runtime_put(&pdev->dev);
+	idle_begin(&pdev->dev);
 	ret = evfio_device_register(&pv->vdev);
 	if (ret)
 		goto resume;

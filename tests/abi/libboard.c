@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -612,6 +613,19 @@ void *mem_new(size_t size)
 	if (mem == MAP_FAILED)
 		tap_bail("%zu bytes of memory: %m", size);
 	return mem;
+}
+
+void *mem_physical(uint64_t address)
+{
+	const long page = sysconf(_SC_PAGESIZE);
+	int fd = open("/dev/mem", O_RDWR | O_SYNC | O_CLOEXEC);
+	uint8_t *p = mmap(NULL, (size_t)page, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			  (off_t)(address & -(uint64_t)page));
+
+	if (p == MAP_FAILED)
+		tap_bail("/dev/mem at 0x%" PRIx64 ": %m", address);
+	close(fd);
+	return p + address % (uint64_t)page;
 }
 
 void mem_free(void *mem, size_t size)

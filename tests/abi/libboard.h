@@ -165,6 +165,9 @@ void efd_signal(int efd);
 void *mem_new(size_t size);
 void mem_free(void *mem, size_t size);
 
+/* A page of the machine's own addresses, whoever has what is there: where @address is in it; or bail out. */
+void *mem_physical(uint64_t address);
+
 /* Fill with a pattern that depends on @seed and on the position. */
 void mem_fill(void *mem, size_t size, uint32_t seed);
 bool mem_is(const void *mem, size_t size, uint32_t seed);

@@ -3,6 +3,7 @@
  * pci_low_power - a device that sleeps while it is open, and what wakes it
  */
 /* vm: board=pci timeout=120 */
+/* vm: board=pci timeout=120 params="vfio-pci.disable_idle_d3=1" kernels="6.12" */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -302,6 +303,30 @@ static void eventfds(void)
 	close(efd);
 }
 
+/* Raised while it sleeps, by a device that could do so all the same: heard when it is awake again. */
+static void raised_asleep(const char *name)
+{
+	int32_t efd = efd_new(0);
+	volatile uint32_t *raise;
+	uint64_t size;
+	struct dev d;
+
+	raise = mem_physical(hw_bar(name, 0, &size) + EDU_REG_RAISE);
+	pci_open(&d, name);
+	is(irq_vectors(d.fd, 0, 0, 1, &efd), 0, "%s: INTx", name);
+	is(entry(&d), 0, "ENTRY");
+	ok(falls_asleep(&d), "it falls asleep");
+	*raise = 1;
+	is(efd_take(efd, QUIET), 0, "its interrupt is not heard");
+	ok(is_asleep(&d), "and does not wake it");
+	is(leave(&d), 0, "EXIT");
+	is(efd_take(efd, SOON), 1, "now it is heard");
+	dev_write(&d, EDU_REG_ACK, 1);
+	is(irq_disable(d.fd, 0), 0, "INTx off");
+	dev_close(&d);
+	close(efd);
+}
+
 static volatile bool stop;
 static struct dev shared;
 
@@ -384,6 +409,9 @@ int main(int argc, char **argv)
 	interrupts(VFIO_PCI_INTX_IRQ_INDEX);
 	interrupts(VFIO_PCI_MSI_IRQ_INDEX);
 	eventfds();
+	raised_asleep(PCI_EDU);
+	raised_asleep(PCI_BRIDGED);
+	raised_asleep(PCI_TWIN0);
 	storm();
 	revoked();
 	return tap_done();

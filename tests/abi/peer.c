@@ -113,15 +113,12 @@ static void revoked(int container, struct dev *d)
 
 int main(int argc, char **argv)
 {
-	int mem = open("/dev/mem", O_RDWR | O_SYNC | O_CLOEXEC);
 	long pinned = pages_pinned(), avail;
 	struct dev d;
 
 	tap_start(argc, argv);
 	page = (size_t)sysconf(_SC_PAGESIZE);
-	hw = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, mem, EDU1_BASE);
-	if (hw == MAP_FAILED)
-		tap_bail("/dev/mem: %m");
+	hw = mem_physical(EDU1_BASE);
 	buf = mem_new(page);
 	dev_open(&d, EDU0);
 	is(dma_map(d.container, buf, IOVA, page, RW), 0, "a device with memory");

@@ -27,15 +27,6 @@
 
 static volatile uint32_t *gpio, *reset;
 
-static volatile uint32_t *physical(int mem, off_t base)
-{
-	void *p = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ, MAP_SHARED, mem, base);
-
-	if (p == MAP_FAILED)
-		tap_bail("/dev/mem at 0x%llx: %m", (unsigned long long)base);
-	return p;
-}
-
 /* The PL061's data register is read through a mask in the address (ARM DDI 0190, 3.3.1). */
 static bool clock_runs(void)
 {
@@ -187,19 +178,13 @@ static void unbound(void)
 
 int main(int argc, char **argv)
 {
-	int mem;
-
 	tap_start(argc, argv);
 	if (tap_kernel) {
 		tap_skip("the kernel's vfio-platform knows neither clocks nor reset lines");
 		return tap_done();
 	}
-	mem = open("/dev/mem", O_RDONLY | O_SYNC);
-	if (mem < 0)
-		tap_bail("/dev/mem: %m");
-	gpio = physical(mem, GPIO_BASE);
-	reset = physical(mem, RESET_BASE);
-	close(mem);
+	gpio = mem_physical(GPIO_BASE);
+	reset = mem_physical(RESET_BASE);
 	open_and_close();
 	resets();
 	killed();

@@ -1931,19 +1931,15 @@ static void sequence_run(const bool *out)
 static void setup(void)
 {
 	struct sigaction act = { .sa_handler = on_fault };
-	int mem = open("/dev/mem", O_RDWR | O_SYNC | O_CLOEXEC);
 
 	sigaction(SIGBUS, &act, NULL);
 	sigaction(SIGSEGV, &act, NULL);
 	if (pci)
-		pci_setup(mem);
+		pci_setup();
 	for (unsigned int i = 0; i < 2 && !pci; i++) {
 		board_take(edus[i]);
 		group_number[i] = board_group(edus[i]);
-		edu_regs[i] = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, mem,
-				   (off_t)edu_base[i]);
-		if (edu_regs[i] == MAP_FAILED)
-			tap_bail("/dev/mem: %m");
+		edu_regs[i] = mem_physical(edu_base[i]);
 	}
 	for (unsigned int i = 0; i < SLOTS; i++)
 		fds[i] = -1;

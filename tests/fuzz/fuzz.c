@@ -1552,7 +1552,6 @@ static void injection_by_chance(void)
 static int storm(uint64_t seed, int seconds)
 {
 	long end = now_ms() + 1000l * seconds;
-	int mem = open("/dev/mem", O_RDWR | O_SYNC | O_CLOEXEC);
 	pid_t pids[PROCESSES] = { 0 };
 	pthread_t hardware, admin;
 	long deadline[PROCESSES] = { 0 };
@@ -1564,12 +1563,8 @@ static int storm(uint64_t seed, int seconds)
 		      -1, 0);
 	for (size_t i = 0; i < EDUS; i++) {
 		board_take(edus[i]);
-		edu_regs[i] = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, mem,
-				   0x10000000 + (off_t)i * 0x100000);
-		if (edu_regs[i] == MAP_FAILED)
-			tap_bail("/dev/mem: %m");
+		edu_regs[i] = mem_physical(0x10000000 + i * 0x100000);
 	}
-	close(mem);
 	file_write("/sys/module/vfio/parameters/removal_grace_ms", "20");
 	rng = seed * 0x9e3779b97f4a7c15 + 1;
 	pthread_create(&hardware, NULL, hardware_main, (void *)(uintptr_t)rnd());

@@ -101,7 +101,6 @@ static struct hardware {
 } hardware[FUNCTIONS];
 
 static unsigned int cast[2];		/* whom this sequence is about: the two "edus" */
-static int memory_file;			/* /dev/mem */
 static bool vectors_fired;
 static bool bars_dirty;
 static uint8_t in_use[2];		/* likely: an interrupt index, or NONE_IN_USE */
@@ -230,9 +229,8 @@ static void make_pci_irq_info(struct op *op)
 }
 
 /*
- * v: flags, the eventfd to be signalled. A device that may sleep does not, for disable_idle_d3 is
- * set: when it would is a matter of the moment. But its mappings are gone. The first features are
- * not there, or are only asked for.
+ * v: flags, the eventfd to be signalled. Only the user lets a device sleep, for disable_idle_d3 is
+ * set; its mappings are gone then. The first features are not there, or are only asked for.
  */
 static void make_pci_feature(struct op *op)
 {
@@ -602,11 +600,15 @@ static void make_pci_count(struct op *op)
 		op->fd = (uint8_t)(one_in(4) ? T2 : T0 + role);
 }
 
-/* An edu raises what it has, a rocker fires a vector; both if their memory answers. */
+/*
+ * An edu raises what it has, a rocker fires a vector; both if their memory answers. One that the
+ * last call has let sleep does by then.
+ */
 static void run_pci_raise(const struct op *op, struct answer *a)
 {
 	const unsigned int role = (unsigned int)op->v[0], n = cast[role];
 
+	sleep_ms(1);
 	if (is_rocker(n)) {
 		vectors_fired = true;
 		*(volatile uint32_t *)(edu_regs[role] + 0x20) = (uint32_t)op->v[1] % 4;
@@ -768,22 +770,11 @@ static void caps_find(struct hardware *hw, unsigned int n)
 		hw->ext_caps[hw->nr_ext_caps++] = (uint16_t)at;
 }
 
-static void *physical(uint64_t address)
-{
-	void *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memory_file,
-		       (off_t)(address & -PAGE));
-
-	if (p == MAP_FAILED)
-		tap_bail("/dev/mem: %m");
-	return p;
-}
-
-static void pci_setup(int mem)
+static void pci_setup(void)
 {
 	struct hardware *hw;
 	struct dev d;
 
-	memory_file = mem;
 	for (unsigned int n = 0; n < FUNCTIONS; n++) {
 		hw = &hardware[n];
 		board_take(functions[n].name);
@@ -792,7 +783,7 @@ static void pci_setup(int mem)
 		hw->size = (uint32_t)lseek(hw->config, 0, SEEK_END);
 		for (uint32_t i = 0; i < 7; i++)
 			hw->base[i] = hw_bar(functions[n].name, i, &hw->bytes[i]);
-		hw->regs = physical(hw->base[0]);
+		hw->regs = mem_physical(hw->base[0]);
 		caps_find(hw, n);
 		/* Some of it is only there when it has been opened once. */
 		dev_open(&d, functions[n].name);
@@ -848,7 +839,7 @@ static void bars_settle(unsigned int n)
 		address = hw->base[s->bar] + s->at;
 		if (s->bar == VFIO_PCI_BAR2_REGION_INDEX && functions[n].spots == nic_spots)
 			address += PORTS;
-		page = physical(address);
+		page = mem_physical(address & -PAGE);
 		for (unsigned int i = 0; i < s->write; i += 4)
 			*(volatile uint32_t *)(page + address % PAGE + i) = 0;
 		munmap(page, PAGE);
