@@ -260,6 +260,7 @@ static void run_pci_feature(const struct op *op, struct answer *a)
 	};
 
 	call_struct(op, a, VFIO_DEVICE_FEATURE, &in, sizeof(in), 4);
+	sleep_ms(1);	/* It sleeps a little later. */
 	/* The number of a descriptor is its process's own matter. */
 	a->word[2] = 0;
 }
