@@ -165,7 +165,7 @@ void efd_signal(int efd);
 void *mem_new(size_t size);
 void mem_free(void *mem, size_t size);
 
-/* A page of the machine's own addresses, whoever has what is there: where @address is in it; or bail out. */
+/* A page of the machine's addresses, whoever has it: where @address is in it; or bail out. */
 void *mem_physical(uint64_t address);
 
 /* Fill with a pattern that depends on @seed and on the position. */

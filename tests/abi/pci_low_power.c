@@ -303,7 +303,7 @@ static void eventfds(void)
 	close(efd);
 }
 
-/* Raised while it sleeps, by a device that could do so all the same: heard when it is awake again. */
+/* A device that raises its interrupt while it sleeps is heard when it is awake again. */
 static void raised_asleep(const char *name)
 {
 	int32_t efd = efd_new(0);
