@@ -315,6 +315,18 @@ void board_take(const char *name)
 		tap_bail("%s has no IOMMU group", name);
 }
 
+void board_grace(unsigned int ms)
+{
+	static const char *const path = "/sys/module/vfio/parameters/removal_grace_ms";
+	char text[16];
+	int ret;
+
+	snprintf(text, sizeof(text), "%u", ms);
+	ret = file_write(path, text);
+	if (ret)
+		tap_bail("%s: %s", path, strerror(-ret));
+}
+
 /* ---- VFIO files ---- */
 
 int container_open(void)

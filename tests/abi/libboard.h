@@ -65,6 +65,9 @@ void board_take(const char *name);
 /* Unbind @name and leave it without a driver. */
 int board_unbind(const char *name);
 
+/* How long a device that is unbound waits for its user, from now on; or bail out. */
+void board_grace(unsigned int ms);
+
 /* The driver of @name, or "" when it has none. Overwritten by the next call. */
 const char *board_driver(const char *name);
 

@@ -333,19 +333,13 @@ static void amba(void)
 	close(efds[1]);
 }
 
-static void grace(const char *ms)
-{
-	is(file_write("/sys/module/vfio/parameters/removal_grace_ms", ms), 0,
-	   "removal_grace_ms = %s", ms);
-}
-
 static void revoked(void)
 {
 	struct evfio_device_msi_message m, old;
 	int32_t efd = efd_new(0);
 	struct dev d, new;
 
-	grace("50");
+	board_grace(50);
 	open_mapped(&d);
 	is(msi_add(d.fd, VECTORS), MSI, "a device with MSI");
 	is(irq_trigger(d.fd, MSI, efd), 0, "in use");
@@ -370,7 +364,7 @@ static void revoked(void)
 	is(efd_take(efd, SOON), 1, "and fires");
 	dev_close(&new);
 	close(efd);
-	grace("3000");
+	board_grace(3000);
 }
 
 /* ---- threads that make every call at once, while the device is taken from them ---- */
@@ -409,7 +403,7 @@ static void hostile(void)
 	pthread_t threads[4];
 	struct dev d;
 
-	grace("0");
+	board_grace(0);
 	for (int round = 0; round < ROUNDS; round++) {
 		dev_open(&d, EDU1);
 		for (int i = 0; i < 4; i++)
@@ -424,7 +418,7 @@ static void hostile(void)
 	is(unbound, ROUNDS, "unbound %d times under calls of four threads", ROUNDS);
 	is(bound, ROUNDS, "each time it binds again");
 	is(file_count("/proc/interrupts", EDU1), 0, "no vector is left");
-	grace("3000");
+	board_grace(3000);
 }
 
 int main(int argc, char **argv)

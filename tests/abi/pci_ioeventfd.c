@@ -352,7 +352,7 @@ static void revoked(void)
 		tap_skip("the kernel waits until the device is closed");
 		return;
 	}
-	is(file_write("/sys/module/vfio/parameters/removal_grace_ms", "50"), 0, "a short grace");
+	board_grace(50);
 	pci_open(&d, PCI_EDU);
 	is(set32(&d, EDU_REG_LIVE, 1, efd), 0, "an eventfd that writes");
 	is(board_unbind(PCI_EDU), 0, "the device is unbound");

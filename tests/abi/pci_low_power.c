@@ -383,7 +383,7 @@ static void revoked(void)
 		tap_skip("the kernel waits until the device is closed");
 		return;
 	}
-	is(file_write("/sys/module/vfio/parameters/removal_grace_ms", "50"), 0, "a short grace");
+	board_grace(50);
 	pci_open(&d, PCI_NVME);
 	is(entry_with_wakeup(&d, efd), 0, "ENTRY_WITH_WAKEUP");
 	ok(falls_asleep(&d), "it falls asleep");

@@ -277,12 +277,6 @@ static void closed(void)
 	memory_close(&mem);
 }
 
-static void grace(const char *ms)
-{
-	is(file_write("/sys/module/vfio/parameters/removal_grace_ms", ms), 0,
-	   "removal_grace_ms = %s", ms);
-}
-
 static void revoked(void)
 {
 	struct dev d, mem;
@@ -620,7 +614,7 @@ int main(int argc, char **argv)
 	unprivileged();
 	at_once();
 	if (!tap_kernel) {	/* which would wait for ever */
-		grace("50");
+		board_grace(50);
 		revoked();
 		unbound_at_once();
 		without_memory();

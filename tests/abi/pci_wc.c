@@ -103,7 +103,7 @@ static void mapped(void)
 	ok(read_faults(combined) && read_faults(plain), "memory off: SIGBUS in both");
 	cfg_command(&d, MEMORY, 0);
 	ok(!read_faults(combined) && !read_faults(plain), "memory on: neither");
-	is(file_write("/sys/module/vfio/parameters/removal_grace_ms", "50"), 0, "a short grace");
+	board_grace(50);
 	is(board_unbind(PCI_MEMORY), 0, "unbound");
 	ok(read_faults(combined) && read_faults(combined + size / 4 - 1), "revoked: SIGBUS");
 	is(region_wc(&d, &wc, BAR), -ENODEV, "REGION_WC: ENODEV");

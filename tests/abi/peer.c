@@ -98,8 +98,7 @@ static void revoked(int container, struct dev *d)
 {
 	struct dev of;
 
-	is(file_write("/sys/module/vfio/parameters/removal_grace_ms", "50"), 0,
-	   "removal_grace_ms = 50");
+	board_grace(50);
 	dev_open(&of, EDU1);
 	is(map(container, &of, PEER), 0, "registers mapped");
 	is(board_unbind(EDU1), 0, "their device is unbound");

@@ -164,7 +164,7 @@ static void unbound(void)
 {
 	struct dev d;
 
-	is(file_write("/sys/module/vfio/parameters/removal_grace_ms", "50"), 0, "a short grace");
+	board_grace(50);
 	dev_open(&d, EDU1);
 	is(board_unbind(EDU1), 0, "the device is unbound while it is open");
 	is_off("revoked");

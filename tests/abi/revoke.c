@@ -33,15 +33,6 @@ static const char *const names[] = { EDU0, EDU1, EDU2 };
 
 static size_t page;
 
-static void grace(int ms)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", ms);
-	is(file_write("/sys/module/vfio/parameters/removal_grace_ms", text), 0,
-	   "removal_grace_ms = %d", ms);
-}
-
 /* A thread that unbinds, since the process that uses the device is this one. */
 struct unbinder {
 	pthread_t thread;
@@ -133,7 +124,7 @@ static void taken_away(void)
 	struct dev d, new;
 	int efd = efd_new(0), second;
 
-	grace(ms);
+	board_grace(ms);
 	dev_open(&d, EDU0);
 	second = device_fd(d.group, EDU0);
 	is(dma_map(d.container, mem, IOVA, 2 * page, RW), 0, "a user with a mapping");
@@ -189,7 +180,7 @@ static void heeded(void)
 	struct unbinder u;
 	struct dev d;
 
-	grace(20000);
+	board_grace(20000);
 	dev_open(&d, EDU0);
 	unbinder_start(&u, EDU0);
 	ok(events(d.fd, SOON) & POLLPRI, "a user who is told");
@@ -222,7 +213,7 @@ static void neighbour(void)
 	struct unbinder u;
 	struct dev a, b;
 
-	grace(50);
+	board_grace(50);
 	dev_open_in(&a, EDU0, c);
 	dev_open_in(&b, EDU1, c);
 	is(dma_map(c, mem, IOVA, 2 * page, RW), 0, "two devices in a container: a mapping");
@@ -432,7 +423,7 @@ static void under_load(void)
 	long pinned, slowest = 0, started;
 	struct dev d;
 
-	grace(ms);
+	board_grace(ms);
 	for (int i = 0; i < NAMES; i++)
 		board_take(names[i]);
 	pinned = pages_pinned();
@@ -490,7 +481,7 @@ int main(int argc, char **argv)
 	taken_away();
 	heeded();
 	neighbour();
-	grace(100);
+	board_grace(100);
 	stuck("MAP_DMA", call_map);
 	stuck("pread", call_pread);
 	stuck("pwrite", call_pwrite);
@@ -499,6 +490,6 @@ int main(int argc, char **argv)
 	stuck("SET_CONTAINER", call_set_container);
 	stuck("GET_DEVICE_FD", call_device_fd);
 	under_load();
-	grace(3000);
+	board_grace(3000);
 	return tap_done();
 }

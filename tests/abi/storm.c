@@ -252,7 +252,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < EACH; i++)
 		board_take(names[i]);
 	pinned = pages_pinned();
-	file_write("/sys/module/vfio/parameters/removal_grace_ms", "10");
+	board_grace(10);
 
 	for (unsigned int seed = 0; seed < 2; seed++) {
 		long end = now_ms() + SECONDS * 1000;

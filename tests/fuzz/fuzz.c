@@ -1461,7 +1461,7 @@ static void *hardware_main(void *arg)
 
 static void *admin_main(void *arg)
 {
-	static const char *const graces[] = { "0", "1", "20", "100" };
+	static const unsigned int graces[] = { 0, 1, 20, 100 };
 	int edu, ret;
 
 	rng = (uint64_t)(uintptr_t)arg;
@@ -1469,8 +1469,7 @@ static void *admin_main(void *arg)
 		sleep_ms(20 + below(1500));
 		edu = (int)below(EDUS);
 		if (one_in(4))
-			file_write("/sys/module/vfio/parameters/removal_grace_ms",
-				   graces[below(ARRAY_SIZE(graces))]);
+			board_grace(graces[below(ARRAY_SIZE(graces))]);
 		/*
 		 * Nothing is made to fail here: devtmpfs leaves an old node in place when it has no
 		 * memory to find its name, and that is then in the next one's way.
@@ -1565,7 +1564,7 @@ static int storm(uint64_t seed, int seconds)
 		board_take(edus[i]);
 		edu_regs[i] = mem_physical(0x10000000 + i * 0x100000);
 	}
-	file_write("/sys/module/vfio/parameters/removal_grace_ms", "20");
+	board_grace(20);
 	rng = seed * 0x9e3779b97f4a7c15 + 1;
 	pthread_create(&hardware, NULL, hardware_main, (void *)(uintptr_t)rnd());
 	pthread_create(&admin, NULL, admin_main, (void *)(uintptr_t)rnd());
@@ -1606,7 +1605,7 @@ static int storm(uint64_t seed, int seconds)
 	}
 	pthread_join(hardware, NULL);
 	pthread_join(admin, NULL);
-	file_write("/sys/module/vfio/parameters/removal_grace_ms", "3000");
+	board_grace(3000);
 	/* Their children end a moment later. */
 	for (end = now_ms() + 20000; pages_pinned() && now_ms() < end;)
 		sleep_ms(50);

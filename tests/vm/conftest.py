@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs the tests two at a time, counts their TAP points, and closes with a table and one line of totals.
+"""Runs the tests, some at a time, counts their TAP points, and closes with a table and one line of totals.
 
 A pytest item is one run of something that prints TAP: a program in a guest, or a check on the host. Its
 function returns nothing; it calls the "count" fixture with a job, which is a callable giving a
@@ -16,7 +16,7 @@ import pytest
 import board
 import tap
 
-TWO = 2     # guests at a time: as many as a small machine has processors
+GUESTS = 3  # at a time: one each for a small machine's processors, and one for those that wait
 
 passed, failed, skipped = [], [], []
 rows = {}   # (kernel, suite): passed, failed, skipped, seconds
@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def pool(request):
     """Starts the jobs of all selected items, in their order, as soon as the first one is asked for."""
-    executor = concurrent.futures.ThreadPoolExecutor(TWO)
+    executor = concurrent.futures.ThreadPoolExecutor(GUESTS)
     jobs = {}
     for item in request.session.items:
         if hasattr(item, "callspec") and "job" in item.callspec.params:
