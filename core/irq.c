@@ -73,12 +73,19 @@ struct evfio_irq *evfio_irq_find(struct evfio_device *vdev, u32 index)
 	return index < n ? &vdev->irqs[array_index_nospec(index, n)] : NULL;
 }
 
+static irqreturn_t line_ignore(int irq, void *data)
+{
+	return IRQ_HANDLED;
+}
+
 /**
  * evfio_irq_drain() - forget edges that came while nobody had the lines
  * @vdev: the device, being opened
  *
- * The interrupt controller keeps an edge until somebody asks for the line. What the last user's
- * device did is not for the next user to hear. Not every controller can forget; so be it.
+ * What the last user's device did is not for the next user to hear. The kernel keeps an edge that
+ * it took when the line had just been freed, and raises it again for who requests it next; the
+ * interrupt controller keeps others. So request it, make the controller forget, and wait until what
+ * it has delivered before has been ignored. Not every controller can forget; so be it.
  */
 void evfio_irq_drain(struct evfio_device *vdev)
 {
@@ -88,8 +95,12 @@ void evfio_irq_drain(struct evfio_device *vdev)
 	for (i = 0; i < vdev->num_irqs; i++)
 		for (j = 0; j < vdev->irqs[i].count; j++) {
 			line = &vdev->irqs[i].lines[j];
-			if (vdev->irqs[i].kind == EVFIO_IRQ_WIRED && !line->automask)
-				irq_set_irqchip_state(line->hwirq, IRQCHIP_STATE_PENDING, false);
+			if (vdev->irqs[i].kind != EVFIO_IRQ_WIRED || line->automask ||
+			    request_irq(line->hwirq, line_ignore, 0, dev_name(vdev->dev), line))
+				continue;
+			irq_set_irqchip_state(line->hwirq, IRQCHIP_STATE_PENDING, false);
+			synchronize_irq(line->hwirq);
+			free_irq(line->hwirq, line);
 		}
 }
 

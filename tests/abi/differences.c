@@ -17,8 +17,6 @@
 #include "libboard.h"
 #include "libtap.h"
 
-#define EDU2_BASE	0x10200000
-
 static size_t page;
 
 static void reset(void)

@@ -5,6 +5,7 @@
 /* vm: timeout=120 */
 /* vm: timeout=120 smp=1 */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -342,10 +343,55 @@ static void edge(void)
 	close(efd);
 }
 
+static volatile bool stop;
+
+/* Whoever has the device. */
+static void *raises(void *regs)
+{
+	volatile uint8_t *edu = regs;
+
+	while (!stop) {
+		*(volatile uint32_t *)(edu + EDU_REG_RAISE) = 1;
+		*(volatile uint32_t *)(edu + EDU_REG_ACK) = 1;
+	}
+	return NULL;
+}
+
+/* Edges that another processor takes just when the line is given up. */
+static void edges_at_the_end(void)
+{
+	int efd = efd_new(0), heard = 0;
+	void *regs = mem_physical(EDU1_BASE);
+	pthread_t thread;
+	struct dev d;
+
+	for (int i = 0; i < 50; i++) {
+		dev_open(&d, EDU1);
+		stop = false;
+		pthread_create(&thread, NULL, raises, regs);
+		irq_trigger(d.fd, 0, efd);
+		efd_take(efd, SOON);
+		dev_close(&d);
+		stop = true;
+		pthread_join(thread, NULL);
+		efd_take(efd, 0);
+		dev_open(&d, EDU1);
+		irq_trigger(d.fd, 0, efd);
+		heard += !!efd_take(efd, 5);
+		dev_close(&d);
+	}
+	if (tap_kernel)
+		tap_note("%d times of 50 the next user has heard it", heard);
+	else
+		is(heard, 0, "edge: nor does what came when the last user went, 50 times");
+	close(efd);
+}
+
 int main(int argc, char **argv)
 {
 	tap_start(argc, argv);
 	level();
 	edge();
+	edges_at_the_end();
 	return tap_done();
 }

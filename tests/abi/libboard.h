@@ -24,6 +24,8 @@
 /* A built-in driver that takes any device by driver_override and leaves it alone. */
 #define HOST	"simple-pm-bus"
 
+#define EDU1_BASE	0x10100000u
+#define EDU2_BASE	0x10200000u
 #define EDU_SIZE	0x100000u
 #define EDU_ID		0x010000edu
 

@@ -14,7 +14,6 @@
 #include "libtap.h"
 
 #define PEER		(2 * IOVA)
-#define EDU1_BASE	0x10100000
 
 static size_t page;
 static uint32_t *buf;			/* at IOVA */
