@@ -341,7 +341,7 @@ static long device_feature(void *obj, union evfio_args *args, unsigned long arg)
 	for (i = 0; i < ops->num_features; i++)
 		if (ops->features[i].id == (flags & VFIO_DEVICE_FEATURE_MASK))
 			break;
-	if (i == ops->num_features)
+	if (i == ops->num_features || (ops->features[i].has && !ops->features[i].has(obj)))
 		return -ENOTTY;
 	if (flags & ways & ~ops->features[i].ways)
 		return -EINVAL;

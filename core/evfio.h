@@ -235,12 +235,14 @@ struct evfio_bus_ops {
  * @ways: VFIO_DEVICE_FEATURE_GET | SET
  * @size: bytes of its data, at most 64; the user's must be as many at least
  * @handler: gets or sets @data
+ * @has: whether the device has it; without it, all of the bus do
  */
 struct evfio_feature {
 	u16	id;
 	u32	ways;
 	u32	size;
 	int	(*handler)(struct evfio_device *vdev, u32 way, void *data);
+	bool	(*has)(struct evfio_device *vdev);
 };
 
 /**
