@@ -545,12 +545,13 @@ struct pci_config *pci_config_new(struct pci_vdev *pv)
 
 /**
  * pci_config_memory() - whether the device's memory answers, as far as the user's registers say
- * @pv: the device, open
+ * @pv: the device, open. That of a virtual function is not switched by its command register
  */
 bool pci_config_memory(struct pci_vdev *pv)
 {
 	return !pv->asleep && !pci_sleeps(pv->pdev) &&
-	       pv->config->value[PCI_COMMAND] & PCI_COMMAND_MEMORY;
+	       (pv->pdev->no_command_memory ||
+		pv->config->value[PCI_COMMAND] & PCI_COMMAND_MEMORY);
 }
 
 /**

@@ -136,6 +136,10 @@ static const struct evfio_feature pci_features[] = {
 	{ VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP, VFIO_DEVICE_FEATURE_SET,
 	  sizeof(struct vfio_device_low_power_entry_with_wakeup), low_power_entry_with_wakeup },
 	{ VFIO_DEVICE_FEATURE_LOW_POWER_EXIT, VFIO_DEVICE_FEATURE_SET, 0, low_power_exit },
+#ifdef CONFIG_EVFIO_PCI_SRIOV
+	{ VFIO_DEVICE_FEATURE_PCI_VF_TOKEN, VFIO_DEVICE_FEATURE_SET, sizeof(uuid_t),
+	  pci_sriov_token, pci_sriov_is_pf },
+#endif
 };
 
 /* A device that is open ceases to answer, or does again. */
@@ -270,9 +274,12 @@ static int pci_open(struct evfio_device *vdev)
 	struct pci_dev *pdev = pv->pdev;
 	int ret;
 
+	ret = pci_sriov_open(pv);
+	if (ret)
+		return ret;
 	ret = disable_idle_d3 ? 0 : pm_runtime_resume_and_get(vdev->dev);
 	if (ret < 0)
-		return ret;
+		goto close;
 	pci_clear_master(pdev);		/* is not to be part of what is saved */
 	ret = pci_enable_device(pdev);
 	if (ret)
@@ -312,6 +319,8 @@ disable:
 	pci_disable_device(pdev);
 suspend:
 	idle_begin(vdev->dev);
+close:
+	pci_sriov_close(pv);
 	dev_err_ratelimited(vdev->dev, "cannot be enabled and reset: error %d\n", ret);
 	return ret;
 }
@@ -341,6 +350,7 @@ static bool pci_close(struct evfio_device *vdev)
 	pci_disable_device(pdev);
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
 	idle_begin(vdev->dev);
+	pci_sriov_close(pv);
 	/* All ones: it is not there any more. */
 	return !(command & PCI_COMMAND_MASTER) || command == U16_MAX;
 }
@@ -402,14 +412,14 @@ static int pci_access(struct evfio_device *vdev, u32 index, u64 off, void *buf, 
 	return 0;
 }
 
-/* VFIO_GROUP_GET_DEVICE_FD: "0000:01:00.0", and behind a space what the kernel knows as options. */
+/* VFIO_GROUP_GET_DEVICE_FD: "0000:01:00.0", and behind a space options. */
 static int pci_match(struct evfio_device *vdev, const char *name)
 {
 	const size_t length = strlen(dev_name(vdev->dev));
 
 	if (strncmp(name, dev_name(vdev->dev), length) || (name[length] && name[length] != ' '))
 		return 0;
-	return *skip_spaces(name + length) ? -EINVAL : 1;
+	return pci_sriov_admit(to_pci(vdev), name + length);
 }
 
 /* The widths of atomic operations that the device may ask the root complex for: 4, 8, 16 bytes. */
@@ -564,6 +574,9 @@ static int pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
 		return dev_err_probe(&pdev->dev, -EINVAL, "is a bridge, not a device\n");
+	if (pci_num_vf(pdev))
+		return dev_err_probe(&pdev->dev, -EBUSY,
+				     "has VFs: let the driver that made them take them away\n");
 	pv = evfio_alloc(struct pci_vdev, vdev, &pdev->dev, &pci_ops);
 	if (!pv)
 		return -ENOMEM;
@@ -579,6 +592,7 @@ static int pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		ret = pci_irqs_describe(pv);
 	if (ret)
 		goto put;
+	pci_sriov_begin(pv);
 	pci_clear_master(pdev);		/* whoever had it before may not have cleared it */
 	pci_intx(pdev, 0);
 	pci_set_drvdata(pdev, pv);
@@ -604,6 +618,7 @@ static void pci_remove(struct pci_dev *pdev)
 {
 	struct pci_vdev *pv = pci_get_drvdata(pdev);
 
+	pci_sriov_end(pv);
 	pci_reset_leave(pv);
 	evfio_device_unregister(&pv->vdev);
 	give_pages_back(pv);
@@ -636,11 +651,12 @@ static const struct dev_pm_ops pci_pm_ops = {
 	RUNTIME_PM_OPS(pci_suspend, pci_resume, NULL)
 };
 
-static struct pci_driver pci_driver = {
+struct pci_driver pci_driver = {
 	.name			= "vfio-pci",
 	.id_table		= pci_ids,
 	.probe			= pci_probe,
 	.remove			= pci_remove,
+	.sriov_configure	= pci_sriov_configure,
 	.err_handler		= &pci_errors,
 	.driver_managed_dma	= true,
 	.driver.pm		= &pci_pm_ops,
@@ -717,17 +733,21 @@ static int __init pci_init(void)
 	int ret;
 
 	evfio_finder_register(&pci_finder);
+	pci_sriov_init();
 	ret = pci_register_driver(&pci_driver);
-	if (ret)
-		evfio_finder_unregister(&pci_finder);
-	else
+	if (!ret) {
 		add_ids(ids);
+		return 0;
+	}
+	pci_sriov_exit();
+	evfio_finder_unregister(&pci_finder);
 	return ret;
 }
 
 static void __exit pci_exit(void)
 {
 	pci_unregister_driver(&pci_driver);
+	pci_sriov_exit();
 	evfio_finder_unregister(&pci_finder);
 }
 

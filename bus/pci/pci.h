@@ -6,6 +6,7 @@
 #define EVFIO_BUS_PCI_H
 
 #include <linux/pci.h>
+#include <linux/uuid.h>
 
 #include "../../core/evfio.h"
 
@@ -26,6 +27,9 @@
  * @powered_down: its registers before D3hot
  * @asleep: suspended by runtime PM, or about to be; under evfio_device::lock
  * @wakeup: signalled when it is resumed, which ends evfio_device::resting; or NULL
+ * @pf: of a virtual function, the physical one, if vfio-pci has it; of a physical one, itself
+ * @token: of a physical function; of a virtual one, what its user showed last. See sriov.c
+ * @users: of a physical function, how many of its virtual ones are open
  */
 struct pci_vdev {
 	struct evfio_device	vdev;
@@ -44,6 +48,9 @@ struct pci_vdev {
 	struct pci_saved_state	*powered_down;
 	bool			asleep;
 	struct eventfd_ctx	*wakeup;
+	struct pci_vdev		*pf;
+	uuid_t			token;
+	u32			users;
 };
 
 /* <linux/vfio.h> before Linux 6.6. */
@@ -91,6 +98,18 @@ static inline int pci_vdev_msix_grow(struct pci_dev *pdev, unsigned int vector)
 #endif
 }
 
+/* Give a function a driver_override, unless it has one. */
+static inline int pci_vdev_override(struct pci_dev *pdev, const char *driver)
+{
+#ifdef HAVE_DEVICE_DRIVER_OVERRIDE
+	return READ_ONCE(pdev->dev.driver_override.name) ? 0 :
+	       device_set_driver_override(&pdev->dev, driver);
+#else
+	return pdev->driver_override ? 0 :
+	       driver_set_override(&pdev->dev, &pdev->driver_override, driver, strlen(driver));
+#endif
+}
+
 /* config.c */
 
 struct pci_config *pci_config_new(struct pci_vdev *pv);
@@ -117,7 +136,36 @@ void pci_reset_leave(struct pci_vdev *pv);
 
 /* pci.c */
 
+extern struct pci_driver pci_driver;
 void pci_memory(struct pci_vdev *pv, bool on);
 void pci_power(struct pci_vdev *pv, pci_power_t state);
+
+/* sriov.c */
+
+#ifdef CONFIG_EVFIO_PCI_SRIOV
+int pci_sriov_configure(struct pci_dev *pdev, int n);
+void pci_sriov_begin(struct pci_vdev *pv);
+void pci_sriov_end(struct pci_vdev *pv);
+int pci_sriov_admit(struct pci_vdev *pv, const char *option);
+int pci_sriov_open(struct pci_vdev *pv);
+void pci_sriov_close(struct pci_vdev *pv);
+bool pci_sriov_is_pf(struct evfio_device *vdev);
+int pci_sriov_token(struct evfio_device *vdev, u32 way, void *data);
+void pci_sriov_init(void);
+void pci_sriov_exit(void);
+#else
+#define pci_sriov_configure NULL
+static inline void pci_sriov_begin(struct pci_vdev *pv) { }
+static inline void pci_sriov_end(struct pci_vdev *pv) { }
+static inline int pci_sriov_open(struct pci_vdev *pv) { return 0; }
+static inline void pci_sriov_close(struct pci_vdev *pv) { }
+static inline void pci_sriov_init(void) { }
+static inline void pci_sriov_exit(void) { }
+
+static inline int pci_sriov_admit(struct pci_vdev *pv, const char *option)
+{
+	return option[strspn(option, " ")] ? -EINVAL : 1;
+}
+#endif
 
 #endif

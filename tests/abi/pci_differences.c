@@ -50,16 +50,6 @@ static void mask_by_eventfd(struct dev *d, int efd)
 	close(masks);
 }
 
-static int probe(const struct dev *d, uint32_t feature)
-{
-	struct vfio_device_feature arg = {
-		.argsz = sizeof(arg),
-		.flags = feature | VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_PROBE,
-	};
-
-	return xioctl(d->fd, VFIO_DEVICE_FEATURE, &arg);
-}
-
 static void odd_address(int efd)
 {
 	struct vfio_device_ioeventfd arg = {
@@ -70,16 +60,6 @@ static void odd_address(int efd)
 	dev_open(&d, PCI_NVME);
 	is(xioctl(d.fd, VFIO_DEVICE_IOEVENTFD, &arg), tap_kernel ? 0 : -EINVAL,
 	   "an ioeventfd for 4 bytes at an odd address");
-	dev_close(&d);
-}
-
-static void not_there(void)
-{
-	struct dev d;
-
-	dev_open(&d, PCI_SRIOV);
-	is(probe(&d, VFIO_DEVICE_FEATURE_PCI_VF_TOKEN), tap_kernel ? 0 : -ENOTTY,
-	   "a token for virtual functions is offered");
 	dev_close(&d);
 }
 
@@ -95,7 +75,6 @@ int main(int argc, char **argv)
 	mask_by_eventfd(&d, efd);
 	dev_close(&d);
 	odd_address(efd);
-	not_there();
 	close(efd);
 	return tap_done();
 }

@@ -320,24 +320,6 @@ static bool is_mask_eventfd(const struct op *op, struct answer *a, bool kernel)
 	       a->ret == (kernel ? -ENOTTY : 0);
 }
 
-/* The flags of VFIO_DEVICE_FEATURE are in order. */
-static bool is_feature(const struct op *op)
-{
-	const uint32_t ways = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET;
-	const uint32_t known = VFIO_DEVICE_FEATURE_MASK | ways | VFIO_DEVICE_FEATURE_PROBE;
-
-	return (is_readable(op) || op->place == ACROSS) && op->argsz >= 8 &&
-	       !(op->v[0] & ~(uint64_t)known) &&
-	       (op->v[0] & VFIO_DEVICE_FEATURE_PROBE || (op->v[0] & ways) != ways);
-}
-
-static bool is_token(const struct op *op, struct answer *a, bool kernel)
-{
-	return pci && a->edu >= 0 && is_feature(op) && !strcmp(edus[a->edu], PCI_SRIOV) &&
-	       (op->v[0] & VFIO_DEVICE_FEATURE_MASK) == VFIO_DEVICE_FEATURE_PCI_VF_TOKEN &&
-	       (kernel ? a->ret != -ENOTTY : a->ret == -ENOTTY);
-}
-
 static const struct deliberate deliberate[] = {
 	{ "RESET", "reset", is_reset, NULL },
 	{ "RESET", "get_info", is_reset_flag, NULL },
@@ -355,8 +337,6 @@ static const struct deliberate deliberate[] = {
 	{ "a range that wraps", "map_dma", is_map_overflow, NULL },
 	{ "a range that wraps", "unmap_dma", is_unmap_overflow, NULL },
 	{ "an eventfd that masks INTx", "set_irqs", is_mask_eventfd, NULL },
-	{ "`VFIO_DEVICE_FEATURE` of vfio-pci", "feature", is_token, NULL },
-	{ "`VFIO_DEVICE_FEATURE` of vfio-pci", "dirty_pages", is_token, NULL },
 	{ "a range that ends at the last address", "unmap_dma", is_last_address, NULL },
 	{ "RLIMIT_MEMLOCK", "map_dma", is_accounted, NULL },
 };

@@ -9,10 +9,10 @@
  * function is left in, too.
  *
  * What is not made at all: an interrupt of a function whose line its mate shares, since the kernel
- * leaves INTx on while nobody listens; a token of virtual functions; a write of data
- * that cannot be read, to more than one register, of which the kernel does the first, or to what
- * cannot be written, for which the kernel does not look at the data; a write that ends where MSI's
- * flags begin, with which the kernel writes the flags as well.
+ * leaves INTx on while nobody listens; a write of data that cannot be read, to more than one
+ * register, of which the kernel does the first, or to what cannot be written, for which the kernel
+ * does not look at the data; a write that ends where MSI's flags begin, with which the kernel
+ * writes the flags as well.
  */
 #ifndef PCI_H
 #define PCI_H
@@ -230,7 +230,7 @@ static void make_pci_irq_info(struct op *op)
 
 /*
  * v: flags, the eventfd to be signalled. Only the user lets a device sleep, for disable_idle_d3 is
- * set; its mappings are gone then. The first features are not there, or are only asked for.
+ * set; its mappings are gone then. Two features are only asked for: nobody has them.
  */
 static void make_pci_feature(struct op *op)
 {
@@ -238,7 +238,8 @@ static void make_pci_feature(struct op *op)
 
 	make_feature(op);
 	op->v[0] = (op->v[0] & ~0xffull) | below(12);
-	if ((op->v[0] & 0xffff) < VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY &&
+	if ((op->v[0] & 0xffff) > VFIO_DEVICE_FEATURE_PCI_VF_TOKEN &&
+	    (op->v[0] & 0xffff) < VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY &&
 	    (op->v[0] & ways) != VFIO_DEVICE_FEATURE_GET)
 		op->v[0] |= VFIO_DEVICE_FEATURE_PROBE;
 	if (one_in(2)) {
