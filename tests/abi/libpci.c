@@ -198,6 +198,64 @@ void pci_open(struct dev *d, const char *name)
 		edu_quiet(d);
 }
 
+int pci_fd_as(int group, const char *name, const char *options)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s%s", name, options);
+	return device_fd(group, text);
+}
+
+int pci_open_as(struct dev *d, const char *name, const char *options)
+{
+	volatile uint8_t *regs;
+
+	*d = (struct dev){ .name = name, .container = container_open(), .group = group_open(name) };
+	if (d->group < 0 || group_set(d->group, d->container) ||
+	    container_set_iommu(d->container, VFIO_TYPE1v2_IOMMU))
+		tap_bail("%s: no group", name);
+	d->fd = pci_fd_as(d->group, name, options);
+	if (d->fd < 0)
+		return d->fd;
+	if (!bar_map(d, VFIO_PCI_BAR0_REGION_INDEX, &regs)) {
+		d->regs = regs;
+		d->size = region_size(d, VFIO_PCI_BAR0_REGION_INDEX);
+	}
+	return 0;
+}
+
+/* ---- virtual functions ---- */
+
+void sriov_enable(const char *pf)
+{
+	board_take(pf);
+	if (file_write(board_path(pf, "reset_method"), "\n") ||
+	    file_write("/sys/module/vfio_pci/parameters/enable_sriov", "1"))
+		tap_bail("%s: cannot have virtual functions", pf);
+}
+
+int sriov_set(const char *pf, int n)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", n);
+	return file_write(board_path(pf, "sriov_numvfs"), text);
+}
+
+int sriov_feature(int fd, uint32_t flags, const void *token, size_t size)
+{
+	union {
+		struct vfio_device_feature feature;
+		uint8_t room[sizeof(struct vfio_device_feature) + 16];
+	} arg = { .feature = {
+		.argsz = sizeof(struct vfio_device_feature) + (uint32_t)size,
+		.flags = flags | VFIO_DEVICE_FEATURE_PCI_VF_TOKEN,
+	} };
+
+	memcpy(arg.feature.data, token, size);
+	return xioctl(fd, VFIO_DEVICE_FEATURE, &arg);
+}
+
 int pci_reset(const struct dev *d)
 {
 	return xioctl(d->fd, VFIO_DEVICE_RESET, NULL);

@@ -21,6 +21,11 @@
 #define PCI_TWIN0	"0000:00:06.0"	/* an edu, and */
 #define PCI_TWIN1	"0000:00:06.1"	/* another in the same slot */
 #define PCI_SRIOV	"0000:00:07.0"	/* an nvme */
+#define PCI_VF1		"0000:00:07.1"	/* its virtual functions, while it has any */
+#define PCI_VF2		"0000:00:07.2"
+#define PCI_BLIND	"0000:03:00.0"	/* another, in one group with its virtual functions */
+#define PCI_BLIND_VF1	"0000:03:00.1"
+#define PCI_BLIND_VF2	"0000:03:00.2"
 #define PCI_ROCKER	"0000:00:08.0"	/* fires the vectors it is told to */
 #define PCI_MEMORY	"0000:00:09.0"	/* 4 MiB of memory */
 #define PCI_SLOT0	"0000:00:0a.0"	/* an nvme without a disk, and */
@@ -80,6 +85,26 @@ void rocker_fire(const struct dev *d, uint32_t vector);
 
 /* dev_open(), then the command register with memory and bus mastering on, and an edu quiet. */
 void pci_open(struct dev *d, const char *name);
+
+/*
+ * Open a bound device in a container of its own by its name with @options behind it, and map its
+ * region 0: 0 or the errno of VFIO_GROUP_GET_DEVICE_FD. dev_close() it in either case.
+ */
+int pci_open_as(struct dev *d, const char *name, const char *options);
+
+/* VFIO_GROUP_GET_DEVICE_FD alone. */
+int pci_fd_as(int group, const char *name, const char *options);
+
+/* ---- virtual functions ---- */
+
+/* Let them be made, and let QEMU keep them: 7.2 forgets them when the physical one is reset. */
+void sriov_enable(const char *pf);
+
+/* Write sriov_numvfs: 0 or a negative errno. */
+int sriov_set(const char *pf, int n);
+
+/* VFIO_DEVICE_FEATURE of the token, with @size bytes of data. */
+int sriov_feature(int fd, uint32_t flags, const void *token, size_t size);
 
 /* VFIO_DEVICE_RESET */
 int pci_reset(const struct dev *d);

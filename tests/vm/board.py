@@ -77,13 +77,18 @@ PCI_COMMAND, PCI_COMMAND_MEMORY_MASTER = 0x04, 0x6
 #	0000:02:01.0	edu
 #	0000:00:06.0	edu, function 0			both functions together: nothing says that they
 #	0000:00:06.1	edu, function 1			cannot reach each other
-#	0000:00:07.0	nvme with SR-IOV: two functions	alone, and so are 0000:00:07.1 and .2
+#	0000:00:07.0	nvme with SR-IOV: two functions,	alone, and so are 0000:00:07.1 and .2
+#			which share a disk with it
 #	0000:00:08.0	rocker: MSI-X to be fired by	alone
 #			hand, no INTx
 #	0000:00:09.0	ivshmem: 4 MiB of memory	alone
 #	0000:00:0a.0	nvme without a disk		each alone: of Intel's functions in the root
 #	0000:00:0a.1	another in the same slot	complex the kernel knows that they are apart
 #	0000:00:0b.0	xHCI: 16 vectors of MSI		alone
+#	0000:00:0c.0	PCIe root port without ACS	with what is behind it
+#	0000:03:00.0	nvme with SR-IOV, left alone: with its root port, 0000:03:00.1 and .2
+#			two functions
+SRIOV = "sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2"
 PCI_DEVICES = [
     f"{EDU},addr=01.0",
     f"{NVME},addr=02.0",
@@ -95,12 +100,16 @@ PCI_DEVICES = [
     f"{EDU},addr=06.0,multifunction=on",
     f"{EDU},addr=06.1",
     "nvme-subsys,id=subsystem",
-    "nvme,addr=07.0,serial=sriov,subsys=subsystem,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2",
+    f"nvme,id=sriov,addr=07.0,serial=sriov,subsys=subsystem,{SRIOV}",
+    "nvme-ns,bus=sriov,drive=shared-disk",
     "rocker,name=rocker,addr=08.0",
     "ivshmem-plain,addr=09.0,memdev=memory",
     "nvme,addr=0a.0,serial=first,use-intel-id=on,multifunction=on",
     "nvme,addr=0a.1,serial=second,use-intel-id=on",
     "nec-usb-xhci,addr=0b.0",
+    "pcie-root-port,id=blind-port,chassis=2,addr=0c.0,disable-acs=on",
+    "nvme-subsys,id=another-subsystem",
+    f"nvme,bus=blind-port,serial=blind,subsys=another-subsystem,{SRIOV}",
 ]
 # What init takes the driver of, and what it binds to vfio-pci.
 PCI_BRIDGE = "0000:00:05.0"
@@ -273,9 +282,9 @@ def option_rom():
     return rom
 
 
-def drive():
-    """QEMU's words for the disk that both boards' nvme has, the same at each start."""
-    return ["-drive", f"if=none,id=disk,format=raw,snapshot=on,file={image('disk.img', words(DISK))}"]
+def drive(name="disk"):
+    """QEMU's words for a disk, the same at each start."""
+    return ["-drive", f"if=none,id={name},format=raw,snapshot=on,file={image('disk.img', words(DISK))}"]
 
 
 def image(name, content):
@@ -353,7 +362,7 @@ def qemu(name, dtb, initrd, smp, memory, append, extra, layout="platform", mode=
         rom = image("rom.bin", option_rom())
         devices = [device.format(rom=rom) for device in PCI_DEVICES]
         command += ["-netdev", "hubport,hubid=0,id=near", "-netdev", "hubport,hubid=0,id=far",
-                    "-object", "memory-backend-ram,id=memory,size=4M,share=on"]
+                    "-object", "memory-backend-ram,id=memory,size=4M,share=on", *drive("shared-disk")]
     else:
         devices = [f"{device},addr={slot:02x}.0" for slot, device, *_ in FUNCTIONS]
         command += ["-object", "memory-backend-ram,id=reset,size=1M,share=on"]
