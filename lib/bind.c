@@ -27,7 +27,7 @@ static int not_allowed(int err, const char *what, const struct evfio_sysdev *dev
 	return fail(err, "cannot %s %s: %s", what, dev->name, strerror(-err));
 }
 
-static int wait_for_node(const struct evfio_sysdev *dev)
+int wait_for_node(const struct evfio_sysdev *dev)
 {
 	char path[PATH_LEN + 32], noiommu[PATH_LEN + 32];
 	int ms;

@@ -86,8 +86,7 @@ int evfio_container_pinned(const struct evfio_container *ct, uint64_t *kib)
 	return found ? 0 : fail(-EOPNOTSUPP, "this kernel's VFIO does not tell what is pinned");
 }
 
-/* Opens /dev/vfio/N. Returns its file descriptor. */
-static int open_group(const struct evfio_sysdev *dev)
+int group_open(const struct evfio_sysdev *dev)
 {
 	char path[PATH_LEN + 32], holders[256];
 	int fd, err;
@@ -192,7 +191,7 @@ static int add_group(struct evfio_container *ct, const struct evfio_sysdev *dev,
 	if (!group)
 		return fail(-ENOMEM, "no memory for group %d", dev->group);
 	group->number = dev->group;
-	group->fd = open_group(dev);
+	group->fd = group_open(dev);
 	if (group->fd < 0) {
 		err = group->fd;
 		free(group);

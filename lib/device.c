@@ -11,18 +11,18 @@
 
 #include "internal.h"
 
-static int get_device(struct evfio_device *dev, int group_fd)
+static int get_device(struct evfio_device *dev, int group_fd, const struct evfio_token *token)
 {
 	struct vfio_device_info info = { .argsz = sizeof(info) };
 	int err;
 
-	dev->fd = ioctl(group_fd, VFIO_GROUP_GET_DEVICE_FD, dev->sys->name);
+	dev->fd = token_open(group_fd, dev->sys->name, token);
 	if (dev->fd < 0) {
 		/* The group's file descriptor dies when its last device is unbound. */
 		if (errno == ENODEV)
 			return fail(-ENODEV, "%s was just unbound from %s", dev->sys->name,
 				    dev->sys->vfio_driver);
-		return fail_errno("cannot open %s", dev->sys->name);
+		return token_explain(-errno, dev->sys, token);
 	}
 	if (ioctl(dev->fd, VFIO_DEVICE_GET_INFO, &info)) {
 		err = fail_errno("cannot get information about %s", dev->sys->name);
@@ -44,7 +44,7 @@ static int get_device(struct evfio_device *dev, int group_fd)
 }
 
 static int open_found(struct evfio_container *ct, struct evfio_sysdev *sys,
-		      struct evfio_device **out)
+		      const struct evfio_token *token, struct evfio_device **out)
 {
 	struct evfio_device *dev;
 	int err, group_fd;
@@ -62,7 +62,7 @@ static int open_found(struct evfio_container *ct, struct evfio_sysdev *sys,
 	dev->ct = ct;
 	err = container_add_device(ct, sys, &group_fd);
 	if (!err) {
-		err = get_device(dev, group_fd);
+		err = get_device(dev, group_fd, token);
 		if (err)
 			container_remove_device(ct, sys);
 	}
@@ -73,23 +73,10 @@ static int open_found(struct evfio_container *ct, struct evfio_sysdev *sys,
 	return err;
 }
 
-int evfio_open_in(struct evfio_container *ct, const char *name, struct evfio_device **out)
+int evfio_open_token(struct evfio_container *ct, const char *name, const struct evfio_token *token,
+		     struct evfio_device **out)
 {
-	struct evfio_sysdev *sys;
-	int err;
-
-	err = evfio_sysdev_find(name, &sys);
-	if (err)
-		return err;
-	err = open_found(ct, sys, out);
-	if (err)
-		evfio_sysdev_free(sys);
-	return err;
-}
-
-int evfio_open(const char *name, struct evfio_device **out)
-{
-	struct evfio_container *ct;
+	struct evfio_container *own = NULL;
 	struct evfio_sysdev *sys;
 	int err;
 
@@ -97,15 +84,27 @@ int evfio_open(const char *name, struct evfio_device **out)
 	err = evfio_sysdev_find(name, &sys);
 	if (err)
 		return err;
-	err = evfio_container_new(&ct);
-	if (!err) {
-		err = open_found(ct, sys, out);
-		/* The device has its own reference. */
-		evfio_container_put(ct);
+	if (!ct) {
+		err = evfio_container_new(&own);
+		ct = own;
 	}
+	if (!err)
+		err = open_found(ct, sys, token, out);
+	/* The device has its own reference. */
+	evfio_container_put(own);
 	if (err)
 		evfio_sysdev_free(sys);
 	return err;
+}
+
+int evfio_open_in(struct evfio_container *ct, const char *name, struct evfio_device **out)
+{
+	return evfio_open_token(ct, name, NULL, out);
+}
+
+int evfio_open(const char *name, struct evfio_device **out)
+{
+	return evfio_open_token(NULL, name, NULL, out);
 }
 
 void evfio_close(struct evfio_device *dev)

@@ -105,7 +105,15 @@ int iova_reserve(struct iova_space *space, uint64_t iova, uint64_t size);
 /* Gives back what iova_alloc() or iova_reserve() took; -ENOENT if they took no such thing. */
 int iova_free(struct iova_space *space, uint64_t iova, uint64_t size);
 
+/* bind.c */
+
+/* Waits for /dev/vfio/N of a device that was just bound. -ETIMEDOUT, with a message. */
+int wait_for_node(const struct evfio_sysdev *dev);
+
 /* container.c */
+
+/* Opens /dev/vfio/N. Returns its file descriptor, or a negative errno with a message. */
+int group_open(const struct evfio_sysdev *dev);
 
 /* A group that is open in a container. Protected by the container's lock. */
 struct group {
@@ -158,6 +166,14 @@ const void *dma_find_cap(const struct vfio_iommu_type1_info *info, size_t size, 
 
 /* Why MAP_DMA gave err, a negative errno: leaves a message and returns the errno for the caller. */
 int dma_explain_map(int err, const void *addr, uint64_t size, uint64_t iova);
+
+/* token.c */
+
+/* VFIO_GROUP_GET_DEVICE_FD, with a token unless that is NULL; as ioctl(), without a message. */
+int token_open(int group_fd, const char *name, const struct evfio_token *token);
+
+/* Why it gave err, a negative errno: leaves a message and returns err. */
+int token_explain(int err, const struct evfio_sysdev *dev, bool given);
 
 /* device.c */
 

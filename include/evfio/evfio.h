@@ -21,6 +21,8 @@
 #include <evfio/irq.h>
 #include <evfio/pci.h>
 #include <evfio/region.h>
+#include <evfio/sriov.h>
 #include <evfio/sysfs.h>
+#include <evfio/token.h>
 
 #endif /* EVFIO_EVFIO_H */

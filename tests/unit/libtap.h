@@ -85,6 +85,8 @@ struct fake_vfio {
 	uint32_t vectors;		/* how many of MSI or MSI-X can be had */
 	bool evfio;			/* what <linux/evfio.h> adds is there */
 	bool msi_parent;		/* platform devices can have MSI */
+	char vf_token[64];		/* what a device is opened with; "": it takes no token */
+	bool idle;			/* ... a PF: without it as well, or with a new one */
 	/* what has happened */
 	unsigned int groups;		/* how many are in the container */
 	int iommu_type;			/* the container's; 0: none */

@@ -323,6 +323,42 @@ static int open_device(const char *name)
 	return fd;
 }
 
+/* "NAME" or "NAME vf_token=UUID" */
+static int get_device(const char *arg)
+{
+	static const char option[] = " vf_token=";
+	const char *at = strstr(arg, option);
+	const char *token = at ? at + sizeof(option) - 1 : "";
+	char name[256];
+
+	if (fake.get_device_errno)
+		return give(fake.get_device_errno);
+	if (at && !*fake.vf_token)
+		return give(EINVAL);
+	if (at && fake.idle)
+		snprintf(fake.vf_token, sizeof(fake.vf_token), "%s", token);
+	if (!fake.idle && strcmp(token, fake.vf_token))
+		return give(EACCES);
+	snprintf(name, sizeof(name), "%.*s", (int)(at ? at - arg : 255), arg);
+	return open_device(name);
+}
+
+static int set_token(const struct vfio_device_feature *feature)
+{
+	const uint8_t *b = feature->data;
+
+	if (!*fake.vf_token)
+		return give(ENOTTY);
+	if (feature->flags != (VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_PCI_VF_TOKEN) ||
+	    feature->argsz != sizeof(*feature) + 16)
+		return give(EINVAL);
+	snprintf(fake.vf_token, sizeof(fake.vf_token),
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		 b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7],
+		 b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+	return 0;
+}
+
 static int group_ioctl(int group, unsigned long request, void *arg)
 {
 	struct vfio_group_status *status = arg;
@@ -342,7 +378,7 @@ static int group_ioctl(int group, unsigned long request, void *arg)
 		leave();
 		return 0;
 	case VFIO_GROUP_GET_DEVICE_FD:
-		return fake.get_device_errno ? give(fake.get_device_errno) : open_device(arg);
+		return get_device(arg);
 	}
 	return give(ENOTTY);
 }
@@ -363,6 +399,8 @@ static int pci_ioctl(unsigned long request, void *arg)
 		return pci_irq_info(arg);
 	case VFIO_DEVICE_SET_IRQS:
 		return pci_set_irqs(arg);
+	case VFIO_DEVICE_FEATURE:
+		return set_token(arg);
 	}
 	return give(ENOTTY);
 }
