@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * evfio: list, describe, bind and unbind devices. See evfio(1).
+ * evfio: list, describe, bind and unbind devices; virtual functions. See evfio(1).
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -16,8 +16,15 @@ static const char usage_text[] =
 	"  info DEVICE      all about one: group, regions, interrupts, DMA\n"
 	"  bind DEVICE...   take devices from the host and give them to VFIO\n"
 	"  unbind DEVICE... give them back to the host\n"
+	"  sriov list       functions with SR-IOV and their virtual functions\n"
+	"  sriov create DEVICE N\n"
+	"                   make N virtual functions of one that is bound to vfio-pci\n"
+	"  sriov remove DEVICE\n"
+	"                   remove them\n"
+	"  token new        print a new token, for a physical function and its virtual ones\n"
 	"\n"
-	"  --json           for list and info: print JSON\n"
+	"  --force          for sriov remove: even if they are in use\n"
+	"  --json           for list, info and sriov list: print JSON\n"
 	"  --sysfs DIR      read the sysfs tree at DIR instead of /sys\n"
 	"  --help           print this\n"
 	"  --version        print the version\n"
@@ -32,7 +39,7 @@ int report(void)
 	return STATUS_FAILED;
 }
 
-static int bad_usage(const char *what, const char *word)
+int bad_usage(const char *what, const char *word)
 {
 	fprintf(stderr, "evfio: %s%s%s: see `evfio --help`\n", what, word ? " " : "",
 		word ? word : "");
@@ -63,8 +70,12 @@ static int for_each(char **names, int (*act)(const char *name), const char *done
 	return status;
 }
 
-static int run(const char *command, char **args, bool json)
+static int run(const char *command, char **args, bool json, bool force)
 {
+	if (!strcmp(command, "sriov"))
+		return command_sriov(args, json, force);
+	if (force)
+		return bad_usage("--force is not for", command);
 	if (!strcmp(command, "list"))
 		return *args ? bad_usage("list takes no", *args) : command_list(json);
 	if (!strcmp(command, "info")) {
@@ -73,12 +84,14 @@ static int run(const char *command, char **args, bool json)
 		return args[1] ? bad_usage("info takes one device, not also", args[1]) :
 				 command_info(*args, json);
 	}
-	if (strcmp(command, "bind") && strcmp(command, "unbind"))
+	if (strcmp(command, "bind") && strcmp(command, "unbind") && strcmp(command, "token"))
 		return bad_usage("no command", command);
-	if (!*args)
-		return bad_usage("no device to", command);
 	if (json)
 		return bad_usage("--json is not for", command);
+	if (!strcmp(command, "token"))
+		return command_token(args);
+	if (!*args)
+		return bad_usage("no device to", command);
 	if (!strcmp(command, "bind"))
 		return for_each(args, evfio_bind, "bound to");
 	return for_each(args, evfio_unbind, "given back to");
@@ -87,13 +100,14 @@ static int run(const char *command, char **args, bool json)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
+		{ "force", no_argument, NULL, 'f' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "sysfs", required_argument, NULL, 's' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
-	bool json = false;
+	bool json = false, force = false;
 	int opt, status;
 
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -104,6 +118,9 @@ int main(int argc, char **argv)
 		case 'V':
 			printf("evfio %s\n", evfio_version());
 			return STATUS_OK;
+		case 'f':
+			force = true;
+			break;
 		case 'j':
 			json = true;
 			break;
@@ -119,7 +136,7 @@ int main(int argc, char **argv)
 		fputs(usage_text, stderr);
 		return STATUS_USAGE;
 	}
-	status = run(argv[optind], argv + optind + 1, json);
+	status = run(argv[optind], argv + optind + 1, json, force);
 	if (fflush(stdout) || ferror(stdout)) {
 		perror("evfio: standard output");
 		return STATUS_FAILED;

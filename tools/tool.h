@@ -22,9 +22,14 @@ enum {
 /* Each command gets the words after its name, and returns an exit status. */
 int command_list(bool json);
 int command_info(const char *name, bool json);
+int command_sriov(char **args, bool json, bool force);
+int command_token(char **args);
 
 /* Writes "evfio: " and the library's message to stderr; returns STATUS_FAILED. */
 int report(void);
+
+/* Says what is wrong with the command line, "evfio: WHAT WORD: ..."; returns STATUS_USAGE. */
+int bad_usage(const char *what, const char *word);
 
 /* A string, or null for NULL. */
 struct json_object *json_string(const char *text);

@@ -46,6 +46,56 @@ static void json(const char *args, const char *expression)
 		printf("# %s\n", output);
 }
 
+/* 0000:00:01.0 becomes a PF, 0000:00:01.1 its VF. */
+static void sriov(void)
+{
+	static const char place[] = "sys/devices/platform/40000000.pcie/pci0000:00/0000:00:01.";
+	char path[128], target[128];
+
+	prints("sriov list", 0, "no device has SR-IOV");
+	json("sriov list --json", "d == []");
+	prints("sriov create 0000:00:01.0 2", 1, "evfio: 0000:00:01.0 has no SR-IOV");
+	snprintf(path, sizeof(path), "%s0/sriov_totalvfs", place);
+	tree_text(path, "7\n");
+	snprintf(path, sizeof(path), "%s0/sriov_numvfs", place);
+	tree_text(path, "1\n");
+	snprintf(path, sizeof(path), "%s0/virtfn0", place);
+	snprintf(target, sizeof(target), "%s1", place);
+	tree_link(path, target);
+
+	prints("sriov list", 0, "0000:00:01.0    1 of 7      8      vfio-pci");
+	ok(strstr(output, "vfio-pci\n0000:00:01.1    -           8      nvme\n"), "and its VF");
+	json("sriov list --json", "[p[\"name\"] for p in d] == [\"0000:00:01.0\"] and "
+	     "d[0][\"total_vfs\"] == 7");
+	json("sriov list --json", "[v[\"name\"] for v in d[0][\"vfs\"]] == "
+	     "[\"0000:00:01.1\"] and \"nvme\" in d[0][\"vfs\"][0][\"reason\"]");
+	prints("sriov create 0000:00:01.0 1", 0, "0000:00:01.1: bound to nvme, group 8");
+	prints("sriov create 0000:00:01.0 9", 1, "can have 1 to 7 virtual functions, not 9");
+	prints("sriov create 0000:00:01.0 2", 1, "`evfio sriov remove 0000:00:01.0` first");
+	prints("sriov remove 0000:00:01.0", 1, "0000:00:01.1 is bound to nvme");
+	prints("sriov remove 0000:00:01.0 --force", 0, "");
+	prints("sriov list", 0, "0000:00:01.0    0 of 7");
+
+	prints("sriov", 2, "sriov needs one of create, remove and list");
+	prints("sriov frobnicate", 2, "no command sriov frobnicate");
+	prints("sriov list more", 2, "sriov list takes no more");
+	prints("sriov create 0000:00:01.0", 2, "takes a device and a number");
+	prints("sriov create 0000:00:01.0 two", 2, "not a number of virtual functions: two");
+	prints("sriov create 0000:00:01.0 -- -1", 2, "not a number of virtual functions: -1");
+	prints("sriov create 0000:00:01.0 70000", 2, "not a number of virtual functions: 70000");
+	prints("sriov remove", 2, "sriov remove takes one device");
+	prints("sriov remove --json 0000:00:01.0", 2, "--json is not for sriov remove");
+	prints("sriov create --force 0000:00:01.0 1", 2, "--force is not for sriov create");
+	prints("unbind --force 0000:00:01.0", 2, "--force is not for unbind");
+
+	is(run("token new", "| grep -cE '^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-"
+	       "[0-9a-f]{12}$'"), 0, "a new token");
+	prints("token", 2, "token needs: new");
+	prints("token old", 2, "token needs: new");
+	prints("token new more", 2, "token new takes no more");
+	prints("token new --json", 2, "--json is not for token");
+}
+
 int main(void)
 {
 	tree_new();
@@ -92,6 +142,7 @@ int main(void)
 	prints("bind 20000000.edu 10300000.edu", 1, "no device 20000000.edu");
 	ok(strstr(output, "did not take 10300000.edu"), "the second device was tried all the same");
 	prints("unbind 10300000.edu", 1, "not bound to VFIO but to syscon");
+	sriov();
 	tree_free();
 	return done();
 }

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * evfio sriov, evfio token
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+static struct json_object *json_function(const struct evfio_sysdev *dev)
+{
+	return json_sysdev(dev, evfio_sysdev_check(dev) ? evfio_error() : NULL);
+}
+
+/* A PF as `evfio list` has it, and how many VFs it can have, and which it has. */
+static struct json_object *json_pf(const struct evfio_sysdev *pf, int total,
+				   const struct evfio_sysdev *vfs)
+{
+	struct json_object *doc = json_function(pf), *array = json_object_new_array();
+
+	for (; vfs; vfs = vfs->next)
+		json_object_array_add(array, json_function(vfs));
+	json_object_object_add(doc, "total_vfs", json_object_new_int(total));
+	json_object_object_add(doc, "vfs", array);
+	return doc;
+}
+
+static void print_function(const struct evfio_sysdev *dev, const char *vfs)
+{
+	char group[16] = "-";
+
+	if (dev->group >= 0)
+		snprintf(group, sizeof(group), "%d", dev->group);
+	printf("%-14s  %-10s  %-5s  %s\n", dev->name, vfs, group,
+	       dev->driver ? dev->driver : "-");
+}
+
+static void print_pf(const struct evfio_sysdev *pf, int total, const struct evfio_sysdev *vfs)
+{
+	const struct evfio_sysdev *vf;
+	char text[32];
+	int count = 0;
+
+	for (vf = vfs; vf; vf = vf->next)
+		count++;
+	snprintf(text, sizeof(text), "%d of %d", count, total);
+	print_function(pf, text);
+	for (vf = vfs; vf; vf = vf->next)
+		print_function(vf, "-");
+}
+
+static int list(bool json)
+{
+	struct json_object *array = json ? json_object_new_array() : NULL;
+	struct evfio_sysdev *all, *dev, *vfs;
+	int total, found = 0;
+
+	if (evfio_sysdev_list(&all)) {
+		json_object_put(array);
+		return report();
+	}
+	for (dev = all; dev; dev = dev->next) {
+		total = evfio_sriov_vfs(dev, &vfs);
+		if (total < 0)
+			continue;
+		if (json)
+			json_object_array_add(array, json_pf(dev, total, vfs));
+		else if (!found++)
+			puts("FUNCTION        VFS         GROUP  DRIVER");
+		if (!json)
+			print_pf(dev, total, vfs);
+		evfio_sysdev_free(vfs);
+	}
+	evfio_sysdev_free(all);
+	if (json)
+		return json_print(array);
+	if (!found)
+		puts("no device has SR-IOV");
+	return STATUS_OK;
+}
+
+static int create(const char *name, const char *number)
+{
+	struct evfio_sysdev *pf, *vfs, *vf;
+	unsigned long count;
+	char *end;
+
+	errno = 0;
+	count = strtoul(number, &end, 10);
+	if (errno || end == number || *end || *number == '-' || count > UINT16_MAX)
+		return bad_usage("not a number of virtual functions:", number);
+	if (evfio_sriov_create(name, (unsigned int)count) || evfio_sysdev_find(name, &pf))
+		return report();
+	evfio_sriov_vfs(pf, &vfs);
+	for (vf = vfs; vf; vf = vf->next)
+		printf("%s: bound to %s, group %d\n", vf->name,
+		       vf->driver ? vf->driver : "no driver", vf->group);
+	evfio_sysdev_free(vfs);
+	evfio_sysdev_free(pf);
+	return STATUS_OK;
+}
+
+int command_sriov(char **args, bool json, bool force)
+{
+	const char *what = args[0];
+	int words = 0;
+
+	while (args[words])
+		words++;
+	if (!what)
+		return bad_usage("sriov needs one of create, remove and list", NULL);
+	if (json && strcmp(what, "list"))
+		return bad_usage("--json is not for sriov", what);
+	if (force && strcmp(what, "remove"))
+		return bad_usage("--force is not for sriov", what);
+	if (!strcmp(what, "list"))
+		return words > 1 ? bad_usage("sriov list takes no", args[1]) : list(json);
+	if (!strcmp(what, "create"))
+		return words != 3 ? bad_usage("sriov create takes a device and a number", NULL) :
+				    create(args[1], args[2]);
+	if (strcmp(what, "remove"))
+		return bad_usage("no command sriov", what);
+	if (words != 2)
+		return bad_usage("sriov remove takes one device", NULL);
+	return evfio_sriov_remove(args[1], force) ? report() : STATUS_OK;
+}
+
+int command_token(char **args)
+{
+	char text[EVFIO_TOKEN_TEXT];
+	struct evfio_token token;
+
+	if (!args[0] || strcmp(args[0], "new"))
+		return bad_usage("token needs: new", NULL);
+	if (args[1])
+		return bad_usage("token new takes no", args[1]);
+	if (evfio_token_new(&token))
+		return report();
+	evfio_token_print(&token, text);
+	puts(text);
+	return STATUS_OK;
+}
