@@ -34,7 +34,10 @@ endif
 
 USER_LIB_SRCS := $(sort $(wildcard lib/*.c))
 USER_LIB_OBJS := $(USER_LIB_SRCS:%.c=$(UOUT)/obj/%.o)
-USER_EXAMPLES := $(patsubst examples/%.c,$(UOUT)/bin/%,$(sort $(wildcard examples/*.c)))
+# examples/x.c is the program x, examples/sriov/x.c is sriov-x; libnvme.c is of those that drive disks.
+USER_SRIOV := $(patsubst examples/sriov/%.c,$(UOUT)/bin/sriov-%,$(sort $(wildcard examples/sriov/*.c)))
+USER_EXAMPLES := $(UOUT)/bin/edu $(UOUT)/bin/nvme $(USER_SRIOV)
+USER_EXAMPLE_OBJS := $(patsubst %.c,$(UOUT)/obj/%.o,$(wildcard examples/*.c examples/*/*.c))
 USER_TOOL_OBJS := $(patsubst %.c,$(UOUT)/obj/%.o,$(sort $(wildcard tools/*.c)))
 USER_UNITS := $(patsubst tests/unit/%.c,$(UOUT)/unit/%,$(sort $(wildcard tests/unit/test-*.c)))
 USER_BOARD := $(patsubst tests/unit/%.c,$(UOUT)/bin/%,$(sort $(wildcard tests/unit/board-*.c)))
@@ -70,6 +73,7 @@ $(UOUT)/obj/%.o: %.c lib/user.mk
 
 $(USER_TOOL_OBJS): OBJ_CFLAGS = $(JSON_CFLAGS)
 $(UOUT)/obj/tests/unit/%.o: OBJ_CFLAGS = -Ilib
+$(UOUT)/obj/examples/sriov/%.o: OBJ_CFLAGS = -Iexamples
 
 $(USER_A): $(USER_LIB_OBJS)
 	@mkdir -p $(@D)
@@ -93,10 +97,13 @@ $(UOUT)/bin/evfio: $(USER_TOOL_OBJS) $(USER_A)
 	$(USER_SAY) LD $@
 	$(USER_Q)$(CC) -pthread $(CFLAGS) $(USER_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(JSON_LIBS)
 
-$(USER_EXAMPLES): $(UOUT)/bin/%: $(UOUT)/obj/examples/%.o $(USER_A)
+$(UOUT)/bin/edu $(UOUT)/bin/nvme: $(UOUT)/bin/%: $(UOUT)/obj/examples/%.o
+$(USER_SRIOV): $(UOUT)/bin/sriov-%: $(UOUT)/obj/examples/sriov/%.o
+$(UOUT)/bin/nvme $(USER_SRIOV): $(UOUT)/obj/examples/libnvme.o
+$(USER_EXAMPLES): $(USER_A)
 	@mkdir -p $(@D)
 	$(USER_SAY) LD $@
-	$(USER_Q)$(CC) -pthread $(CFLAGS) $(USER_LDFLAGS) -o $@ $(filter %.o %.a,$^)
+	$(USER_Q)$(CC) -pthread $(CFLAGS) $(USER_LDFLAGS) -o $@ $(filter %.o,$^) $(USER_A)
 
 $(USER_BOARD): $(UOUT)/bin/%: $(UOUT)/obj/tests/unit/%.o $(UOUT)/obj/tests/unit/libtap.o $(USER_A)
 	@mkdir -p $(@D)
@@ -112,7 +119,7 @@ $(UOUT)/bin/evfio $(USER_EXAMPLES): $(UOUT)/static
 .PHONY: FORCE
 
 -include $(USER_LIB_OBJS:.o=.d) $(USER_TOOL_OBJS:.o=.d)
--include $(USER_EXAMPLES:$(UOUT)/bin/%=$(UOUT)/obj/examples/%.d)
+-include $(USER_EXAMPLE_OBJS:.o=.d)
 -include $(USER_UNITS:$(UOUT)/unit/%=$(UOUT)/obj/tests/unit/%.d) $(USER_UNIT_LIBS:.o=.d)
 -include $(USER_BOARD:$(UOUT)/bin/%=$(UOUT)/obj/tests/unit/%.d)
 
