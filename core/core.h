@@ -17,6 +17,7 @@
 
 #include <linux/cdev.h>
 #include <linux/evfio.h>
+#include <linux/pm_runtime.h>
 
 #include "evfio.h"
 
@@ -114,8 +115,22 @@ void evfio_isolation_exit(void);
 /* device.c */
 
 int evfio_device_fd(struct evfio_device *vdev);
-int evfio_device_wake(struct evfio_device *vdev);
-void evfio_device_rest(struct evfio_device *vdev);
+int evfio_device_resume(struct evfio_device *vdev);
+
+/*
+ * Around what a user's call does with a device that may sleep: 0, and evfio_device_rest() is due,
+ * or -EIO if it does not wake up. evfio_device::lock is not held, for waking takes it.
+ */
+static inline int evfio_device_wake(struct evfio_device *vdev)
+{
+	return vdev->ops->sleeps ? evfio_device_resume(vdev) : 0;
+}
+
+static inline void evfio_device_rest(struct evfio_device *vdev)
+{
+	if (vdev->ops->sleeps)
+		pm_runtime_put(vdev->dev);
+}
 
 /* region.c */
 
@@ -142,6 +157,7 @@ const struct evfio_region *evfio_region_mapped(const struct vm_area_struct *vma,
 
 void evfio_peers_off(struct evfio_device *vdev);
 void evfio_peers_drop(struct evfio_device *vdev);
+void evfio_peers_restore(struct evfio_device *vdev);
 
 /* irq.c */
 

@@ -12,13 +12,13 @@
  *
  *	evfio_group::lock	open_count, leaving, opening and closing
  *	evfio_device::lock	revoked: held for reading by whoever touches the hardware, for
- *				writing by reset, revocation and who sets up interrupts; peers
- *	evfio_device::irq_lock	the interrupt lines' set-up, the ioeventfds
+ *				writing by reset, revocation and who sets up interrupts; peers,
+ *				ioeventfds
+ *	evfio_device::irq_lock	the interrupt lines' set-up
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/nospec.h>
-#include <linux/pm_runtime.h>
 #include <linux/poll.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -79,27 +79,40 @@ void evfio_device_put(struct evfio_device *vdev)
 EXPORT_SYMBOL_GPL(evfio_device_put);
 
 /**
- * evfio_device_wake() - before a user's call does anything with a device
- * @vdev: the device; not held is evfio_device::lock, which waking it takes
- *
- * Return: 0, evfio_device_rest() being due; -ENODEV when revoked; -EIO if it does not wake up.
+ * evfio_device_resume() - wake a device that may sleep, for evfio_device_wake()
+ * @vdev: the device
  */
-int evfio_device_wake(struct evfio_device *vdev)
+int evfio_device_resume(struct evfio_device *vdev)
 {
-	if (READ_ONCE(vdev->revoked))
-		return -ENODEV;
-	return vdev->ops->sleeps && pm_runtime_resume_and_get(vdev->dev) < 0 ? -EIO : 0;
+	return pm_runtime_resume_and_get(vdev->dev) < 0 ? -EIO : 0;
 }
 
 /**
- * evfio_device_rest() - the counterpart of evfio_device_wake()
- * @vdev: the device
+ * evfio_device_lock() - before a call that changes something of a device
+ * @vdev: the device, awake
+ *
+ * Return: 0, evfio_device::lock being held for writing, or -ENODEV when revoked.
  */
-void evfio_device_rest(struct evfio_device *vdev)
+int evfio_device_lock(struct evfio_device *vdev)
 {
-	if (vdev->ops->sleeps)
-		pm_runtime_put(vdev->dev);
+	down_write(&vdev->lock);
+	if (!vdev->revoked)
+		return 0;
+	up_write(&vdev->lock);
+	return -ENODEV;
 }
+EXPORT_SYMBOL_GPL(evfio_device_lock);
+
+/**
+ * evfio_device_unlock() - let go of a device; what answers again can be reached by DMA
+ * @vdev: the device, its lock held for writing
+ */
+void evfio_device_unlock(struct evfio_device *vdev)
+{
+	evfio_peers_restore(vdev);
+	up_write(&vdev->lock);
+}
+EXPORT_SYMBOL_GPL(evfio_device_unlock);
 
 static int device_open(struct evfio_device *vdev)
 {
@@ -200,9 +213,11 @@ static long device_get_caps(struct evfio_device *vdev, struct vfio_device_info *
 	struct evfio_caps caps = { };
 	long ret;
 
-	down_write(&vdev->lock);
-	ret = vdev->revoked ? -ENODEV : vdev->ops->caps(vdev, &caps);
-	up_write(&vdev->lock);
+	ret = evfio_device_lock(vdev);
+	if (ret)
+		return ret;
+	ret = vdev->ops->caps(vdev, &caps);
+	evfio_device_unlock(vdev);
 	memset((void *)info + fixed, 0, sizeof(*info) - fixed);
 	if (caps.size) {
 		info->flags |= VFIO_DEVICE_FLAGS_CAPS;
@@ -297,15 +312,12 @@ static long device_reset(void *obj, union evfio_args *args, unsigned long arg)
 	if (!(vdev->flags & VFIO_DEVICE_FLAGS_RESET))
 		return -EINVAL;
 	/* Registers may not answer during reset: nobody reads them, and mappings fault again. */
-	down_write(&vdev->lock);
-	if (vdev->revoked) {
-		ret = -ENODEV;
-	} else {
-		evfio_regions_zap(vdev);
-		ret = vdev->ops->reset(vdev);
-		evfio_peers_restore(vdev);
-	}
-	up_write(&vdev->lock);
+	ret = evfio_device_lock(vdev);
+	if (ret)
+		return ret;
+	evfio_regions_zap(vdev);
+	ret = vdev->ops->reset(vdev);
+	evfio_device_unlock(vdev);
 	return ret;
 }
 
@@ -317,10 +329,11 @@ static long feature_do(struct evfio_device *vdev, const struct evfio_feature *fe
 
 	if (way == VFIO_DEVICE_FEATURE_SET && copy_from_user(data, user, feature->size))
 		return -EFAULT;
-	down_write(&vdev->lock);
-	ret = vdev->revoked ? -ENODEV : feature->handler(vdev, way, data);
-	evfio_peers_restore(vdev);
-	up_write(&vdev->lock);
+	ret = evfio_device_lock(vdev);
+	if (ret)
+		return ret;
+	ret = feature->handler(vdev, way, data);
+	evfio_device_unlock(vdev);
 	if (!ret && way == VFIO_DEVICE_FEATURE_GET && copy_to_user(user, data, feature->size))
 		return -EFAULT;
 	return ret;
@@ -373,6 +386,8 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct evfio_device *vdev = file->private_data;
 	long ret;
 
+	if (READ_ONCE(vdev->revoked))
+		return -ENODEV;
 	ret = evfio_device_wake(vdev);
 	if (ret)
 		return ret;

@@ -274,9 +274,9 @@ struct evfio_device {
 	unsigned int			open_count;
 	bool				leaving;
 	bool				revoked;
-	struct rw_semaphore		lock;		/* revoked, peers; the hardware */
+	struct rw_semaphore		lock;		/* revoked, peers, ioeventfds; the hardware */
 	struct list_head		peers;
-	struct mutex			irq_lock;	/* the set-up of irqs; ioeventfds */
+	struct mutex			irq_lock;	/* the set-up of irqs */
 	struct list_head		ioeventfds;
 	u32				num_ioeventfds;
 	wait_queue_head_t		wait;
@@ -288,6 +288,8 @@ struct evfio_device *evfio_device_alloc(size_t size, struct device *dev,
 void evfio_device_put(struct evfio_device *vdev);
 int evfio_device_register(struct evfio_device *vdev);
 void evfio_device_unregister(struct evfio_device *vdev);
+int evfio_device_lock(struct evfio_device *vdev);
+void evfio_device_unlock(struct evfio_device *vdev);
 
 /* Allocate a bus's device structure, whose first member @member is a struct evfio_device. */
 #define evfio_alloc(type, member, dev, ops)						\
@@ -300,7 +302,6 @@ void evfio_irq_signal(struct evfio_device *vdev, u32 index);
 void evfio_line_hold(struct evfio_line *line, bool hold);
 void evfio_line_sleep(struct evfio_line *line, bool asleep);
 void evfio_regions_zap(struct evfio_device *vdev);
-void evfio_peers_restore(struct evfio_device *vdev);
 long evfio_ioeventfd(void *obj, union evfio_args *args, unsigned long arg);
 
 struct file **evfio_group_files(const s32 *fds, u32 n);

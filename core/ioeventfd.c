@@ -3,8 +3,8 @@
  * Ioeventfd: an eventfd that, when it is signalled, writes a value to a region.
  *
  * The user makes it and takes it away, by VFIO_DEVICE_IOEVENTFD, which is in the tables of buses
- * that have such a thing; the last close takes what is left. evfio_device::irq_lock protects the
- * list.
+ * that have such a thing; the last close takes what is left. evfio_device::lock, held for writing,
+ * protects the list.
  *
  * A signal comes with the eventfd's lock held, so nothing sleeps there: if evfio_device::lock is
  * free for reading the value is written at once, else by a work item. So is what comes out of an
@@ -77,7 +77,7 @@ static struct ioeventfd *ioeventfd_find(struct evfio_device *vdev,
 {
 	struct ioeventfd *io;
 
-	lockdep_assert_held(&vdev->irq_lock);
+	lockdep_assert_held_write(&vdev->lock);
 	list_for_each_entry(io, &vdev->ioeventfds, node)
 		if (io->what.offset == what->offset && io->what.data == what->data &&
 		    io->what.flags == what->flags)
@@ -139,27 +139,27 @@ long evfio_ioeventfd(void *obj, union evfio_args *args, unsigned long arg)
 	u64 index = what->offset >> EVFIO_REGION_SHIFT;
 	struct ioeventfd *io, *gone = NULL;
 	struct evfio_device *vdev = obj;
-	long ret = 0;
+	long ret;
 
 	if (what->fd < -1 || index >= vdev->num_regions)
 		return -EINVAL;
 	index = array_index_nospec(index, vdev->num_regions);
 	if (!can_write(&vdev->regions[index], evfio_region_offset(what->offset), what->flags))
 		return -EINVAL;
-	down_read(&vdev->lock);
-	mutex_lock(&vdev->irq_lock);
+	ret = evfio_device_lock(vdev);
+	if (ret)
+		return ret;
 	io = ioeventfd_find(vdev, what);
-	if (vdev->revoked || (what->fd < 0 && !io)) {
+	if (what->fd >= 0) {
+		ret = io ? -EEXIST : ioeventfd_add(vdev, what, index);
+	} else if (!io) {
 		ret = -ENODEV;
-	} else if (what->fd < 0) {
+	} else {
 		list_del(&io->node);
 		vdev->num_ioeventfds--;
 		gone = io;
-	} else {
-		ret = io ? -EEXIST : ioeventfd_add(vdev, what, index);
 	}
-	mutex_unlock(&vdev->irq_lock);
-	up_read(&vdev->lock);
+	evfio_device_unlock(vdev);
 	/* Its work item may wait for the device's lock. */
 	if (gone)
 		ioeventfd_free(gone);

@@ -156,4 +156,3 @@ void evfio_peers_restore(struct evfio_device *vdev)
 		cond_resched();
 	}
 }
-EXPORT_SYMBOL_GPL(evfio_peers_restore);

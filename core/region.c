@@ -24,6 +24,22 @@ static bool is_memory(const struct evfio_region *region)
 	return region->size && !region->soft;
 }
 
+/* Take back the claim to the first @n regions, which nobody reads or writes any more. */
+static void regions_release(struct evfio_device *vdev, u32 n)
+{
+	struct evfio_region *region;
+
+	while (n--) {
+		region = &vdev->regions[n];
+		if (!is_memory(region))
+			continue;
+		if (region->io)
+			iounmap(region->io);
+		region->io = NULL;
+		release_mem_region(region->base, region->size);
+	}
+}
+
 /**
  * evfio_regions_claim() - claim a device's memory
  * @vdev: the device, being opened
@@ -43,16 +59,11 @@ int evfio_regions_claim(struct evfio_device *vdev)
 			dev_err_ratelimited(vdev->dev,
 					    "region %u at %pa is in use: see /proc/iomem\n",
 					    i, &region->base);
-			goto release;
+			regions_release(vdev, i);
+			return -EBUSY;
 		}
 	}
 	return 0;
-
-release:
-	while (i--)
-		if (is_memory(&vdev->regions[i]))
-			release_mem_region(vdev->regions[i].base, vdev->regions[i].size);
-	return -EBUSY;
 }
 
 /**
@@ -61,18 +72,7 @@ release:
  */
 void evfio_regions_release(struct evfio_device *vdev)
 {
-	struct evfio_region *region;
-	u32 i;
-
-	for (i = 0; i < vdev->num_regions; i++) {
-		region = &vdev->regions[i];
-		if (!is_memory(region))
-			continue;
-		if (region->io)
-			iounmap(region->io);
-		region->io = NULL;
-		release_mem_region(region->base, region->size);
-	}
+	regions_release(vdev, vdev->num_regions);
 }
 
 /**
@@ -237,10 +237,11 @@ int evfio_region_access(struct evfio_device *vdev, u32 index, u64 off, void *buf
 		up_read(&vdev->lock);
 		return ret;
 	}
-	down_write(&vdev->lock);
-	ret = vdev->revoked ? -ENODEV : vdev->ops->access(vdev, index, off, buf, count, write);
-	evfio_peers_restore(vdev);
-	up_write(&vdev->lock);
+	ret = evfio_device_lock(vdev);
+	if (ret)
+		return ret;
+	ret = vdev->ops->access(vdev, index, off, buf, count, write);
+	evfio_device_unlock(vdev);
 	return ret;
 }
 
@@ -264,6 +265,11 @@ static ssize_t region_rw(struct evfio_device *vdev, u32 index, char __user *buf,
 		return -EINVAL;
 
 	for (done = 0; done < count; done += n) {
+		if (done) {
+			if (fatal_signal_pending(current))
+				return -EINTR;
+			cond_resched();
+		}
 		n = min_t(size_t, count - done, CHUNK - (off + done) % CHUNK);
 		if (write && copy_from_user(data, buf + done, n))
 			return -EFAULT;
@@ -272,9 +278,6 @@ static ssize_t region_rw(struct evfio_device *vdev, u32 index, char __user *buf,
 			return ret;
 		if (!write && copy_to_user(buf + done, data, n))
 			return -EFAULT;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
 	}
 	*pos += done;
 	return done;
@@ -392,6 +395,9 @@ int evfio_region_mmap(struct evfio_device *vdev, struct vm_area_struct *vma)
 	unsigned long index = vma->vm_pgoff >> shift;
 	u64 start = (u64)(vma->vm_pgoff & (BIT(shift) - 1)) << PAGE_SHIFT;
 	const bool combine = index >= vdev->num_regions;
+	const u32 needed = VFIO_REGION_INFO_FLAG_MMAP |
+			   (vma->vm_flags & VM_READ ? VFIO_REGION_INFO_FLAG_READ : 0) |
+			   (vma->vm_flags & VM_WRITE ? VFIO_REGION_INFO_FLAG_WRITE : 0);
 	struct evfio_region *region;
 
 	if (READ_ONCE(vdev->revoked))
@@ -401,11 +407,7 @@ int evfio_region_mmap(struct evfio_device *vdev, struct vm_area_struct *vma)
 	if (index >= vdev->num_regions || !(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
 	region = &vdev->regions[array_index_nospec(index, vdev->num_regions)];
-	if (!(region->flags & VFIO_REGION_INFO_FLAG_MMAP) || (combine && !region->prefetch))
-		return -EINVAL;
-	if (!(region->flags & VFIO_REGION_INFO_FLAG_READ) && vma->vm_flags & VM_READ)
-		return -EINVAL;
-	if (!(region->flags & VFIO_REGION_INFO_FLAG_WRITE) && vma->vm_flags & VM_WRITE)
+	if (needed & ~region->flags || (combine && !region->prefetch))
 		return -EINVAL;
 	/* A mappable region that is smaller than a page has its page to itself. */
 	if (start >= region->size || vma->vm_end - vma->vm_start > PAGE_ALIGN(region->size) - start)

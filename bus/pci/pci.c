@@ -178,8 +178,7 @@ static int pci_resume(struct device *dev)
 		evfio_eventfd_signal(pv->wakeup);
 		low_power_end(pv);
 	}
-	evfio_peers_restore(&pv->vdev);
-	up_write(&pv->vdev.lock);
+	evfio_device_unlock(&pv->vdev);
 	return 0;
 }
 

@@ -203,8 +203,7 @@ static long reset_all(const struct meeting *m)
 	ret = pci_reset_bus(m->origin);
 	for (i = 0; i < m->n; i++) {
 		vdev = &find_vdev(m->pdevs[i])->vdev;
-		evfio_peers_restore(vdev);
-		up_write(&vdev->lock);
+		evfio_device_unlock(vdev);
 		pm_runtime_put(vdev->dev);
 	}
 	return ret;

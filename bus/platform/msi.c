@@ -8,7 +8,7 @@
  * programs them. A wrong message harms nobody else: only what was allocated for this device fires.
  *
  * The index is platform_vdev::msi, behind the wired ones, from EVFIO_DEVICE_MSI to the last close
- * or revocation. It is added under evfio_device::lock and irq_lock and published by num_irqs, so
+ * or revocation. It is added under evfio_device::lock and published by num_irqs, so
  * that who sees the index sees it complete (evfio_irq_find()). It is taken back without a lock: at
  * the last close no call is under way, and after a revocation a call may still describe the index,
  * but touches its lines only under evfio_device::lock, where it finds the device revoked.
@@ -49,11 +49,10 @@ long platform_msi(void *obj, union evfio_args *args, unsigned long arg)
 	ret = evfio_irq_init(&irq, msi->count);
 	if (ret)
 		return ret;
-	down_read(&vdev->lock);
-	mutex_lock(&vdev->irq_lock);
-	if (vdev->revoked) {
-		ret = -ENODEV;
-	} else if (pdev->msi) {
+	ret = evfio_device_lock(vdev);
+	if (ret)
+		goto free;
+	if (pdev->msi) {
 		ret = -EBUSY;
 	} else {
 		ret = vdev->num_irqs;
@@ -62,8 +61,8 @@ long platform_msi(void *obj, union evfio_args *args, unsigned long arg)
 		/* Who sees the number sees the index: evfio_irq_find() */
 		smp_store_release(&vdev->num_irqs, ret + 1);
 	}
-	mutex_unlock(&vdev->irq_lock);
-	up_read(&vdev->lock);
+	evfio_device_unlock(vdev);
+free:
 	kvfree(irq.lines);
 	return ret;
 }
@@ -83,15 +82,15 @@ long platform_msi_message(void *obj, union evfio_args *args, unsigned long arg)
 	struct evfio_device *vdev = obj;
 	struct evfio_line *line;
 	struct msi_msg msg;
-	long ret = -EINVAL;
+	long ret;
 
 	if (message->flags)
 		return -EINVAL;
-	down_read(&vdev->lock);
-	mutex_lock(&vdev->irq_lock);
-	if (vdev->revoked) {
-		ret = -ENODEV;
-	} else if (pdev->msi && message->vector < pdev->msi->count) {
+	ret = evfio_device_lock(vdev);
+	if (ret)
+		return ret;
+	ret = -EINVAL;
+	if (pdev->msi && message->vector < pdev->msi->count) {
 		line = &pdev->msi->lines[array_index_nospec(message->vector, pdev->msi->count)];
 		if (line->trigger) {
 			get_cached_msi_msg(line->hwirq, &msg);
@@ -100,8 +99,7 @@ long platform_msi_message(void *obj, union evfio_args *args, unsigned long arg)
 			ret = 0;
 		}
 	}
-	mutex_unlock(&vdev->irq_lock);
-	up_read(&vdev->lock);
+	evfio_device_unlock(vdev);
 	return ret;
 }
 
