@@ -36,29 +36,18 @@ struct evfio_container {
 	struct evfio_iommu	*iommu;
 };
 
-struct backend {
-	struct list_head		node;
-	const struct evfio_iommu_ops	*ops;
-};
-
 static DEFINE_MUTEX(backends_lock);
 static LIST_HEAD(backends);
 
 /**
  * evfio_iommu_register() - offer a mapping backend to containers
- * @ops: the backend; stays the caller's
+ * @ops: the backend; stays the caller's, until evfio_iommu_unregister()
  */
-int evfio_iommu_register(const struct evfio_iommu_ops *ops)
+void evfio_iommu_register(struct evfio_iommu_ops *ops)
 {
-	struct backend *backend = kzalloc(sizeof(*backend), GFP_KERNEL);
-
-	if (!backend)
-		return -ENOMEM;
-	backend->ops = ops;
 	mutex_lock(&backends_lock);
-	list_add_tail(&backend->node, &backends);
+	list_add_tail(&ops->node, &backends);
 	mutex_unlock(&backends_lock);
-	return 0;
 }
 EXPORT_SYMBOL_GPL(evfio_iommu_register);
 
@@ -66,17 +55,11 @@ EXPORT_SYMBOL_GPL(evfio_iommu_register);
  * evfio_iommu_unregister() - take a backend back
  * @ops: as registered; no container uses it, since each use holds its module
  */
-void evfio_iommu_unregister(const struct evfio_iommu_ops *ops)
+void evfio_iommu_unregister(struct evfio_iommu_ops *ops)
 {
-	struct backend *backend;
-
 	mutex_lock(&backends_lock);
-	list_for_each_entry(backend, &backends, node)
-		if (backend->ops == ops)
-			break;
-	list_del(&backend->node);
+	list_del(&ops->node);
 	mutex_unlock(&backends_lock);
-	kfree(backend);
 }
 EXPORT_SYMBOL_GPL(evfio_iommu_unregister);
 
@@ -193,8 +176,8 @@ static long container_get_api_version(void *obj, union evfio_args *args, unsigne
 
 static long container_check_extension(void *obj, union evfio_args *args, unsigned long extension)
 {
+	const struct evfio_iommu_ops *ops;
 	struct evfio_iommu *iommu;
-	struct backend *backend;
 	long ret = 0;
 
 	if (extension == EVFIO_EXT_DEVICE_MSI || extension == EVFIO_EXT_REGION_WC)
@@ -206,8 +189,8 @@ static long container_check_extension(void *obj, union evfio_args *args, unsigne
 		return ret;
 	}
 	mutex_lock(&backends_lock);
-	list_for_each_entry(backend, &backends, node) {
-		ret = backend->ops->check(NULL, extension);
+	list_for_each_entry(ops, &backends, node) {
+		ret = ops->check(NULL, extension);
 		if (ret > 0)
 			break;
 	}
@@ -256,8 +239,8 @@ put_module:
 static long container_set_iommu(void *obj, union evfio_args *args, unsigned long type)
 {
 	struct evfio_container *container = obj;
+	const struct evfio_iommu_ops *ops;
 	struct evfio_iommu *iommu;
-	struct backend *backend;
 	long ret = -ENODEV;
 
 	mutex_lock(&container->lock);
@@ -266,10 +249,10 @@ static long container_set_iommu(void *obj, union evfio_args *args, unsigned long
 		goto unlock;
 	}
 	mutex_lock(&backends_lock);
-	list_for_each_entry(backend, &backends, node) {
-		if (backend->ops->check(NULL, type) <= 0)
+	list_for_each_entry(ops, &backends, node) {
+		if (ops->check(NULL, type) <= 0)
 			continue;
-		iommu = container_try(container, backend->ops, type);
+		iommu = container_try(container, ops, type);
 		ret = PTR_ERR_OR_ZERO(iommu);
 		if (!ret) {
 			WRITE_ONCE(container->iommu, iommu);

@@ -314,7 +314,7 @@ bool evfio_group_files_own(struct file **files, u32 n, struct evfio_device *vdev
 /**
  * struct evfio_finder - where isolation groups look for their members
  * @node: the core's
- * @find: the bus's device for a device-tree node, with a reference, or NULL
+ * @bus: which bus
  * @mates: put the devices of the bus that must be owned together with @dev, though the IOMMU may
  *	tell them apart, itself among them, into @mates, with references; returns how many, 0 if it
  *	is alone or on another bus. May be NULL
@@ -323,7 +323,7 @@ bool evfio_group_files_own(struct file **files, u32 n, struct evfio_device *vdev
  */
 struct evfio_finder {
 	struct list_head	node;
-	struct device		*(*find)(const struct device_node *np);
+	const struct bus_type	*bus;
 	unsigned int		(*mates)(struct device *dev, struct device **mates);
 	void			(*configure)(struct device *dev);
 };
@@ -350,6 +350,7 @@ struct evfio_iommu_info {
 
 /**
  * struct evfio_iommu_ops - a backend that maps memory for the groups of one container
+ * @node: the core's
  * @owner: the backend's module, held while a container uses it
  * @check: the answer to VFIO_CHECK_EXTENSION, for @iommu or, if that is NULL, in general
  * @name: what fdinfo calls it
@@ -365,6 +366,7 @@ struct evfio_iommu_info {
  * and @release may wait for a struct evfio_device's lock; @attach and @detach may not.
  */
 struct evfio_iommu_ops {
+	struct list_head	node;
 	struct module	*owner;
 	int		(*check)(void *iommu, unsigned long extension);
 	const char	*(*name)(void *iommu);
@@ -377,8 +379,8 @@ struct evfio_iommu_ops {
 	int		(*info)(void *iommu, struct evfio_iommu_info *info);
 };
 
-int evfio_iommu_register(const struct evfio_iommu_ops *ops);
-void evfio_iommu_unregister(const struct evfio_iommu_ops *ops);
+void evfio_iommu_register(struct evfio_iommu_ops *ops);
+void evfio_iommu_unregister(struct evfio_iommu_ops *ops);
 
 /**
  * struct evfio_peer - device memory that an IOMMU backend lets devices' DMA reach

@@ -506,5 +506,4 @@ void evfio_group_exit(void)
 {
 	unregister_chrdev_region(group_devt, MINORMASK + 1);
 	class_unregister(&group_class);
-	ida_destroy(&group_minors);
 }

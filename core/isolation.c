@@ -74,6 +74,12 @@ static struct member *set_find(struct evfio_set *set, struct iommu_group *group)
 	return NULL;
 }
 
+/* A bus's device for a device-tree node, with a reference. Linux 6.1 has no word for constant buses. */
+static struct device *finder_find(const struct evfio_finder *finder, const struct device_node *np)
+{
+	return bus_find_device_by_of_node((struct bus_type *)finder->bus, np);
+}
+
 /* Find the members' devices and IOMMU groups, as far as they exist by now. */
 static void set_resolve(struct evfio_set *set)
 {
@@ -84,7 +90,7 @@ static void set_resolve(struct evfio_set *set)
 	for_each_member(m, set) {
 		if (m->np && !m->dev)
 			list_for_each_entry(finder, &finders, node) {
-				m->dev = finder->find(m->np);
+				m->dev = finder_find(finder, m->np);
 				if (m->dev)
 					break;
 			}
@@ -126,7 +132,7 @@ void evfio_finder_register(struct evfio_finder *finder)
 		for_each_member(m, set) {
 			if (m->dev)
 				continue;
-			m->dev = finder->find(m->np);
+			m->dev = finder_find(finder, m->np);
 			if (m->dev)
 				member_configure(m, finder);
 		}

@@ -688,11 +688,6 @@ static void add_ids(char *list)
 	}
 }
 
-static struct device *pci_find(const struct device_node *np)
-{
-	return bus_find_device_by_of_node(&pci_bus_type, np);
-}
-
 /* Virtual functions are made to be owned one by one. */
 static unsigned int pci_mates(struct device *dev, struct device **mates)
 {
@@ -722,7 +717,7 @@ static void pci_configure(struct device *dev)
 }
 
 static struct evfio_finder pci_finder = {
-	.find		= pci_find,
+	.bus		= &pci_bus_type,
 	.mates		= pci_mates,
 	.configure	= pci_configure,
 };

@@ -59,13 +59,8 @@ static struct amba_driver amba_driver = {
 	.drv			= { .name = "vfio-amba" },
 };
 
-static struct device *amba_find(const struct device_node *np)
-{
-	return bus_find_device_by_of_node(&amba_bustype, np);
-}
-
 static struct evfio_finder amba_finder = {
-	.find		= amba_find,
+	.bus		= &amba_bustype,
 	.configure	= platform_configure,
 };
 

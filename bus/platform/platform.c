@@ -297,11 +297,6 @@ static struct platform_driver platform_driver = {
 	.driver			= { .name = "vfio-platform" },
 };
 
-static struct device *platform_find(const struct device_node *np)
-{
-	return bus_find_device_by_of_node(&platform_bus_type, np);
-}
-
 /**
  * platform_configure() - evfio_finder::configure
  * @dev: the device
@@ -312,7 +307,7 @@ void platform_configure(struct device *dev)
 }
 
 static struct evfio_finder platform_finder = {
-	.find		= platform_find,
+	.bus		= &platform_bus_type,
 	.configure	= platform_configure,
 };
 

@@ -28,7 +28,7 @@ static int extents_append(struct extents **tail, unsigned long pfn, bool coalesc
 		return 0;
 	}
 	if (list->nr == list->max) {
-		list->next = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+		list->next = kzalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
 		if (!list->next)
 			return -ENOMEM;
 		list = list->next;
@@ -49,7 +49,7 @@ static int pin_pages(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 	int i, n, ret = 0;
 
 	if (left > FEW) {
-		pages = (struct page **)__get_free_page(GFP_KERNEL);
+		pages = kmalloc(PAGE_SIZE, GFP_KERNEL);
 		if (!pages)
 			return -ENOMEM;
 		batch = MANY;
@@ -67,7 +67,8 @@ static int pin_pages(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 				break;
 		}
 		if (ret) {
-			unpin_user_pages(pages + i, n - i);
+			for (; i < n; i++)
+				unpin_user_page_range_dirty_lock(pages[i], 1, false);
 			break;
 		}
 		left -= n;
@@ -79,7 +80,7 @@ static int pin_pages(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 		cond_resched();
 	}
 	if (pages != few)
-		free_page((unsigned long)pages);
+		kfree(pages);
 	return ret;
 }
 
@@ -95,7 +96,7 @@ static void unpin_pages(struct pinned *pinned)
 	}
 	for (chunk = pinned->extents.next; chunk; chunk = next) {
 		next = chunk->next;
-		free_page((unsigned long)chunk);
+		kfree(chunk);
 	}
 }
 

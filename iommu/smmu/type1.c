@@ -876,9 +876,10 @@ static void *type1_open(unsigned long type)
 static void type1_release(void *data)
 {
 	struct type1 *iommu = data;
-	struct mapping *m, *next;
+	struct mapping *m;
 
-	rbtree_postorder_for_each_entry_safe(m, next, &iommu->mappings, node) {
+	while ((m = mapping_first(iommu, 0, (dma_addr_t)U64_MAX))) {
+		rb_erase(&m->node, &iommu->mappings);
 		mapping_drop_peer(m);
 		unpin_range(&m->pinned);
 		kfree(m);
@@ -919,7 +920,7 @@ static const char *type1_name(void *data)
 	return iommu->v2 ? "type1v2" : "type1";
 }
 
-static const struct evfio_iommu_ops type1_ops = {
+static struct evfio_iommu_ops type1_ops = {
 	.owner		= THIS_MODULE,
 	.check		= type1_check,
 	.name		= type1_name,
@@ -934,7 +935,8 @@ static const struct evfio_iommu_ops type1_ops = {
 
 static int __init type1_init(void)
 {
-	return evfio_iommu_register(&type1_ops);
+	evfio_iommu_register(&type1_ops);
+	return 0;
 }
 
 static void __exit type1_exit(void)
