@@ -274,7 +274,7 @@ struct evfio_device {
 	unsigned int			open_count;
 	bool				leaving;
 	bool				revoked;
-	struct rw_semaphore		lock;		/* revoked, peers, ioeventfds; the hardware */
+	struct rw_semaphore		lock;	/* revoked, peers, ioeventfds; the hardware */
 	struct list_head		peers;
 	struct mutex			irq_lock;	/* the set-up of irqs */
 	struct list_head		ioeventfds;

@@ -74,7 +74,7 @@ static struct member *set_find(struct evfio_set *set, struct iommu_group *group)
 	return NULL;
 }
 
-/* A bus's device for a device-tree node, with a reference. Linux 6.1 has no word for constant buses. */
+/* A bus's device for a device-tree node, with a reference. Linux 6.1 takes no constant bus. */
 static struct device *finder_find(const struct evfio_finder *finder, const struct device_node *np)
 {
 	return bus_find_device_by_of_node((struct bus_type *)finder->bus, np);

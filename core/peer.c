@@ -23,8 +23,7 @@ static struct file *peer_find(struct evfio_peer *peer, unsigned long vaddr, u64 
 	struct vm_area_struct *vma;
 
 	vaddr = untagged_addr(vaddr);
-	/* Not by mmap_read_lock(), whose tracepoints are a third of this function. */
-	down_read(&current->mm->mmap_lock);
+	mmap_read_lock(current->mm);
 	vma = vma_lookup(current->mm, vaddr);
 	if (vma && size <= vma->vm_end - vaddr) {
 		peer->region = evfio_region_mapped(vma, vaddr, &peer->base);
@@ -33,7 +32,7 @@ static struct file *peer_find(struct evfio_peer *peer, unsigned long vaddr, u64 
 		else if (peer->region)
 			file = get_file(vma->vm_file);
 	}
-	up_read(&current->mm->mmap_lock);
+	mmap_read_unlock(current->mm);
 	return file;
 }
 
