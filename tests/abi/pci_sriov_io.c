@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "libnvme.h"
@@ -70,8 +71,10 @@ static int owner_start(struct owner *o, const char *options, bool first)
 	fflush(stdout);
 	o->pid = fork();
 	if (!o->pid) {
-		close(ask[1]);
-		close(answer[0]);
+		/* This process's virtual functions are not that one's. */
+		for (int fd = 3; fd < 256; fd++)
+			if (fd != ask[0] && fd != answer[1])
+				close(fd);
 		own(options, first, ask[0], answer[1]);
 	}
 	close(ask[0]);
@@ -113,6 +116,7 @@ static void vf_start(struct vf *v, const char *name)
 	const char *what = name + strlen("0000:00:");
 
 	is(pci_open_as(&v->d, name, " vf_token=" A), 0, "%s: open", what);
+	madvise((void *)v->d.regs, v->d.size, MADV_DONTFORK);
 	is(nvme_start(&v->n, &v->d, v->d.container, IOVA), 0, "%s: enabled", what);
 	is(nvme_admin(&v->n, NVME_IDENTIFY, NVME_CONTROLLER, 0), 0, "%s: identify", what);
 	is(v->n.data[0] | v->n.data[1] << 8, cfg_read(&v->d, PCI_VENDOR_ID, 2),
