@@ -617,7 +617,8 @@ static void command_written(struct pci_vdev *pv, u16 new, bool low)
 
 static void power_written(struct pci_vdev *pv, u32 new)
 {
-	pci_power(pv, (__force pci_power_t)(new & PCI_PM_CTRL_STATE_MASK));
+	if (!pv->has_vfs)
+		pci_power(pv, (__force pci_power_t)(new & PCI_PM_CTRL_STATE_MASK));
 }
 
 /* Setting the flag writes, clearing it reads; the flag's change says that it is done. */

@@ -29,6 +29,7 @@
  * @wakeup: signalled when it is resumed, which ends evfio_device::resting; or NULL
  * @pf: of a virtual function, the physical one, if vfio-pci has it; of a physical one, itself
  * @token: of a physical function; of a virtual one, what its user showed last. See sriov.c
+ * @has_vfs: a physical function has virtual ones, or is getting them; under evfio_device::lock
  * @users: of a physical function, how many of its virtual ones are open
  */
 struct pci_vdev {
@@ -50,6 +51,7 @@ struct pci_vdev {
 	struct eventfd_ctx	*wakeup;
 	struct pci_vdev		*pf;
 	uuid_t			token;
+	bool			has_vfs;
 	u32			users;
 };
 

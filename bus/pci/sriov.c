@@ -35,6 +35,21 @@ static bool tokens_differ(const uuid_t *a, const uuid_t *b)
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) != 0;
 }
 
+/* A PF that has VFs stays awake, for they need it: neither runtime PM nor its user changes that. */
+static void set_has_vfs(struct pci_vdev *pv, bool has_vfs)
+{
+	down_write(&pv->vdev.lock);
+	pv->has_vfs = has_vfs;
+	pci_power(pv, PCI_D0);
+	evfio_device_unlock(&pv->vdev);
+}
+
+static void vfs_gone(struct pci_vdev *pv)
+{
+	set_has_vfs(pv, false);
+	pm_runtime_put(&pv->pdev->dev);
+}
+
 /**
  * pci_sriov_configure() - pci_driver::sriov_configure: sriov_numvfs has been written
  * @pdev: the PF, its device lock held
@@ -55,14 +70,11 @@ int pci_sriov_configure(struct pci_dev *pdev, int n)
 		pci_sriov_end(pv);
 		return 0;
 	}
-	/* It stays awake as long as they are there. */
 	pm_runtime_get_sync(&pdev->dev);
-	down_write(&pv->vdev.lock);
-	pci_power(pv, PCI_D0);
-	up_write(&pv->vdev.lock);
+	set_has_vfs(pv, true);
 	ret = pci_enable_sriov(pdev, n);
 	if (ret)
-		pm_runtime_put(&pdev->dev);
+		vfs_gone(pv);
 	return ret ?: n;
 }
 
@@ -75,7 +87,7 @@ void pci_sriov_end(struct pci_vdev *pv)
 	if (!pci_num_vf(pv->pdev))
 		return;
 	pci_disable_sriov(pv->pdev);
-	pm_runtime_put(&pv->pdev->dev);
+	vfs_gone(pv);
 }
 
 static bool is_ours(struct pci_dev *pf)

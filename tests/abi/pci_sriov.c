@@ -247,6 +247,23 @@ static void tokens(void)
 }
 
 /* The token is A, both VFs exist. */
+static void awake(void)
+{
+	uint32_t pm;
+	struct dev d;
+
+	is(open_as(&d, pf, ""), 0, "the PF is open");
+	pm = cfg_cap(&d, PCI_CAP_ID_PM) + PCI_PM_CTRL;
+	cfg_write(&d, pm, 2, 3);
+	is(hw_read(pf, pm, 2) & 3, 0, "it has VFs, and stays in D0");
+	is(set_vfs(0), 0, "the VFs go");
+	cfg_write(&d, pm, 2, 3);
+	is(hw_read(pf, pm, 2) & 3, 3, "now it may go to D3");
+	is(set_vfs(2), 0, "the VFs come back");
+	is(hw_read(pf, pm, 2) & 3, 0, "for which it is woken");
+	close_as(&d);
+}
+
 static void again(void)
 {
 	struct dev d, v;
@@ -304,6 +321,7 @@ int main(int argc, char **argv)
 	groups();
 	identity();
 	tokens();
+	awake();
 	again();
 	is(set_vfs(0), 0, "the VFs go");
 	is(file_write(ENABLE, "0"), 0, "enable_sriov off");
