@@ -103,11 +103,12 @@ void pci_sriov_begin(struct pci_vdev *pv)
 {
 	struct pci_dev *pdev = pv->pdev;
 
-	uuid_gen(&pv->token);
-	if (pdev->is_physfn)
+	if (pdev->is_physfn) {
+		uuid_gen(&pv->token);
 		pv->pf = pv;
-	else if (pdev->is_virtfn && is_ours(pdev->physfn))
+	} else if (pdev->is_virtfn && is_ours(pdev->physfn)) {
 		pv->pf = pci_get_drvdata(pdev->physfn);
+	}
 }
 
 /**

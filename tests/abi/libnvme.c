@@ -195,6 +195,14 @@ int nvme_write(struct nvme *n, uint64_t block)
 	return move(n, NVM_WRITE, block);
 }
 
+bool nvme_tells(const void *data, uint64_t block)
+{
+	uint64_t word;
+
+	memcpy(&word, data, sizeof(word));
+	return word == block * NVME_BLOCK;
+}
+
 int nvme_virtualize(struct nvme *n)
 {
 	uint8_t list[PAGE];

@@ -55,6 +55,9 @@ int nvme_io_start(struct nvme *n);
 int nvme_read(struct nvme *n, uint64_t block);
 int nvme_write(struct nvme *n, uint64_t block);
 
+/* Whether it is what the disk has in a block that nobody has written: where it is. */
+bool nvme_tells(const void *data, uint64_t block);
+
 /*
  * The primary controller gives its flexible resources away, and each of the secondary controllers,
  * one for each virtual function, gets two queues and a vector and goes online; 0 or the status of

@@ -89,11 +89,6 @@ static int try(const char *name, const char *options)
 	return ret;
 }
 
-static int feature(int fd, uint32_t flags, const void *token, size_t size)
-{
-	return sriov_feature(fd, flags, token, size);
-}
-
 static int set_vfs(int n)
 {
 	return sriov_set(pf, n);
@@ -101,7 +96,7 @@ static int set_vfs(int n)
 
 static int set_token(int fd, const uint8_t *token)
 {
-	return feature(fd, VFIO_DEVICE_FEATURE_SET, token, 16);
+	return sriov_feature(fd, VFIO_DEVICE_FEATURE_SET, token, 16);
 }
 
 static void parameter(void)
@@ -213,18 +208,18 @@ static void tokens(void)
 	is(try(vf1, " vf_token=00000000-0000-0000-0000-000000000000"), -EACCES,
 	   "which is not zero: EACCES");
 	is(open_as(&d, pf, ""), 0, "the PF");
-	is(feature(d.fd, VFIO_DEVICE_FEATURE_PROBE, "", 0), 0, "has a token");
-	is(feature(d.fd, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_SET, "", 0), 0, "to be set");
-	is(feature(d.fd, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_GET, "", 0), -EINVAL,
+	is(sriov_feature(d.fd, VFIO_DEVICE_FEATURE_PROBE, "", 0), 0, "has a token");
+	is(sriov_feature(d.fd, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_SET, "", 0), 0, "to be set");
+	is(sriov_feature(d.fd, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_GET, "", 0), -EINVAL,
 	   "not to be read: EINVAL");
-	is(feature(d.fd, VFIO_DEVICE_FEATURE_GET, token_a, 16), -EINVAL, "reading it: EINVAL");
-	is(feature(d.fd, VFIO_DEVICE_FEATURE_SET, token_a, 15), -EINVAL, "15 bytes: EINVAL");
-	is(feature(d.fd, 0, token_a, 16), -EINVAL, "neither: EINVAL");
+	is(sriov_feature(d.fd, VFIO_DEVICE_FEATURE_GET, token_a, 16), -EINVAL, "reading it: EINVAL");
+	is(sriov_feature(d.fd, VFIO_DEVICE_FEATURE_SET, token_a, 15), -EINVAL, "15 bytes: EINVAL");
+	is(sriov_feature(d.fd, 0, token_a, 16), -EINVAL, "neither: EINVAL");
 	is(set_token(d.fd, token_a), 0, "it is set");
 	close_as(&d);
 
 	is(open_as(&v, vf1, " vf_token=" A), 0, "a VF with the token");
-	is(feature(v.fd, VFIO_DEVICE_FEATURE_PROBE, "", 0), -ENOTTY, "has none of its own: ENOTTY");
+	is(sriov_feature(v.fd, VFIO_DEVICE_FEATURE_PROBE, "", 0), -ENOTTY, "has none of its own: ENOTTY");
 	is(set_token(v.fd, token_b), -ENOTTY, "that could be set: ENOTTY");
 	close_as(&v);
 	is(try(vf2, " vf_token=" A), 0, "so does the other");

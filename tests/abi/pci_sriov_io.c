@@ -130,15 +130,9 @@ static void vf_end(struct vf *v)
 	dev_close(&v->d);
 }
 
-/* A block that nobody has written tells where it is. */
 static bool vf_works(struct vf *v, uint64_t block)
 {
-	uint64_t word;
-
-	if (nvme_read(&v->n, block))
-		return false;
-	memcpy(&word, v->n.data, sizeof(word));
-	return word == block * NVME_BLOCK;
+	return !nvme_read(&v->n, block) && nvme_tells(v->n.data, block);
 }
 
 static void work(struct vf *one, struct vf *two)
@@ -215,15 +209,6 @@ static void gone(struct vf *v, const char *what)
 	dev_close(&v->d);
 }
 
-static void grace(int ms)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", ms);
-	if (file_write("/sys/module/vfio/parameters/removal_grace_ms", text))
-		tap_bail("removal_grace_ms");
-}
-
 static void killed(struct owner *o, struct vf *one)
 {
 	struct dev d;
@@ -245,7 +230,7 @@ static void taken(struct owner *o, struct vf *one, struct vf *two)
 	int req = efd_new(0);
 	struct taker t;
 
-	grace(ms);
+	board_grace(ms);
 	is(irq_trigger(one->d.fd, VFIO_PCI_REQ_IRQ_INDEX, req), 0, "who wants to be told");
 	is(events(&one->d, QUIET), 0, "nothing to tell yet");
 	taker_start(&t, take_vfs);
@@ -269,7 +254,7 @@ static void heeded(void)
 	struct dev d;
 
 	if (!tap_kernel)
-		grace(20000);
+		board_grace(20000);
 	is(sriov_set(PCI_SRIOV, 1), 0, "a VF is made");
 	is(pci_open_as(&d, PCI_VF1, " vf_token=" A), 0, "opened");
 	taker_start(&t, take_vfs);
@@ -285,7 +270,7 @@ static void unbound(struct owner *o)
 	struct taker t;
 	struct dev v;
 
-	grace(200);
+	board_grace(200);
 	is(sriov_set(PCI_SRIOV, 2), 0, "two VFs");
 	is(pci_open_as(&v, PCI_VF2, " vf_token=" A), 0, "one is open, and the PF");
 	taker_start(&t, take_pf);
@@ -336,6 +321,6 @@ int main(int argc, char **argv)
 	owner_end(&o);
 	is(sriov_set(PCI_SRIOV, 0), 0, "the VFs go");
 	if (!tap_kernel)
-		grace(3000);
+		board_grace(3000);
 	return tap_done();
 }

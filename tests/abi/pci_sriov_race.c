@@ -122,8 +122,7 @@ int main(int argc, char **argv)
 		return tap_done();
 	}
 	sriov_enable(PCI_SRIOV);
-	if (file_write("/sys/module/vfio/parameters/removal_grace_ms", "5"))
-		tap_bail("removal_grace_ms");
+	board_grace(5);
 	counts = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pinned = pages_pinned();
 	end = now_ms() + seconds * 1000;
@@ -157,6 +156,6 @@ int main(int argc, char **argv)
 	dev_close(&d);
 	is(sriov_set(PCI_SRIOV, 0), 0, "the VFs go");
 	is(pages_pinned(), pinned, "no page stays pinned");
-	file_write("/sys/module/vfio/parameters/removal_grace_ms", "3000");
+	board_grace(3000);
 	return tap_done();
 }

@@ -95,15 +95,25 @@ static uint64_t good_pages(uint64_t vaddr, bool write)
 	return 0;
 }
 
+/* The window that [vaddr, vaddr + size) is in, or NULL. */
+static const struct window *window_of(uint64_t vaddr, uint64_t size)
+{
+	const uint64_t offset = (vaddr - REGS) % REGS_STEP;
+	const struct window *w;
+
+	if (vaddr < REGS || vaddr >= REGS + REGS_STEP * REGS_SLOTS)
+		return NULL;
+	w = &windows[(vaddr - REGS) / REGS_STEP];
+	return size > w->size || offset > w->size - size ? NULL : w;
+}
+
 /* All of [vaddr, vaddr + size) is registers that the process has mapped, for writing if need be. */
 static bool are_registers(uint64_t vaddr, uint64_t size, bool write)
 {
-	const unsigned int number = (unsigned int)((vaddr - REGS) / REGS_STEP);
 	const uint64_t offset = (vaddr - REGS) % REGS_STEP;
-	const struct window *w = &windows[number];
+	const struct window *w = window_of(vaddr, size);
 
-	if (vaddr < REGS || vaddr >= REGS + REGS_STEP * REGS_SLOTS || size > w->size ||
-	    offset > w->size - size)
+	if (!w)
 		return false;
 	if (!offset && (w->first_prot < 0 || (write && !(w->first_prot & PROT_WRITE))))
 		return false;
@@ -114,14 +124,9 @@ static bool are_registers(uint64_t vaddr, uint64_t size, bool write)
 static bool is_one_window(uint64_t vaddr, uint64_t size)
 {
 	const uint64_t offset = (vaddr - REGS) % REGS_STEP;
-	const struct window *w;
+	const struct window *w = window_of(vaddr, size);
 
-	if (vaddr < REGS || vaddr >= REGS + REGS_STEP * REGS_SLOTS)
-		return false;
-	w = &windows[(vaddr - REGS) / REGS_STEP];
-	if (size > w->size || offset > w->size - size)
-		return false;
-	return offset || (size == PAGE ? w->first_prot >= 0 : !w->split);
+	return w && (offset || (size == PAGE ? w->first_prot >= 0 : !w->split));
 }
 
 /* How many pages can be locked now. */
