@@ -178,8 +178,10 @@ void pci_irq_begin(struct evfio_device *vdev)
 	u16 command;
 
 	pv->woken = pci_sleeps(pv->pdev) && pv->in_use == VFIO_PCI_MSIX_IRQ_INDEX;
-	if (pv->woken)
+	if (pv->woken) {
+		pci_read_config_word(pv->pdev, PCI_COMMAND, &pv->command);
 		pci_power(pv, PCI_D0);
+	}
 	pci_read_config_word(pv->pdev, PCI_COMMAND, &command);
 	pv->forced_memory = !(command & PCI_COMMAND_MEMORY);
 	if (pv->forced_memory)
@@ -199,6 +201,8 @@ void pci_irq_end(struct evfio_device *vdev)
 		pci_read_config_word(pv->pdev, PCI_COMMAND, &command);
 		pci_write_config_word(pv->pdev, PCI_COMMAND, command & ~PCI_COMMAND_MEMORY);
 	}
-	if (pv->woken)
+	if (pv->woken) {
 		pci_power(pv, PCI_D3hot);
+		pci_write_config_word(pv->pdev, PCI_COMMAND, pv->command);
+	}
 }

@@ -397,6 +397,29 @@ static void woken(void)
 	close(efds[1]);
 }
 
+/* One that is woken for its vectors' sake, and forgets when it wakes, sleeps on as it was. */
+static void sleeps_on(void)
+{
+	int32_t efds[2] = { efd_new(0), efd_new(0) };
+	uint32_t power, command;
+	struct dev d;
+
+	pci_open(&d, PCI_NIC);
+	power = cfg_cap(&d, PCI_CAP_ID_PM) + PCI_PM_CTRL;
+	is(irq_vectors(d.fd, MSIX, 0, 2, efds), 0, "a function has vectors");
+	command = cfg_read(&d, PCI_COMMAND, 2);
+	cfg_write(&d, power, 2, cfg_read(&d, power, 2) | 3);
+	cfg_command(&d, MASTER, 0);
+	is(irq_mask(d.fd, INTX), -EINVAL, "asleep, it has no other interrupts: EINVAL");
+	is(cfg_read(&d, power, 2) & 3, 3, "it sleeps on");
+	is(cfg_read(&d, PCI_COMMAND, 2), command | MASTER, "with what was written to it meanwhile");
+	cfg_write(&d, power, 2, cfg_read(&d, power, 2) & ~3u);
+	is(cfg_read(&d, PCI_COMMAND, 2), command, "which it forgets when it wakes");
+	dev_close(&d);
+	close(efds[0]);
+	close(efds[1]);
+}
+
 /* ---- switched off while it is in use: SIGBUS, EIO, and nothing worse ---- */
 
 static struct hammer {
@@ -668,6 +691,7 @@ int main(int argc, char **argv)
 	masters(PCI_NVME);
 	stops_first();
 	woken();
+	sleeps_on();
 	switched_off();
 	asleep(PCI_NVME);
 	asleep(PCI_NIC);
