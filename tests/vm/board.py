@@ -40,7 +40,7 @@ SANITIZED = "6.12-sanitize"
 # QEMU runs faster, and with pages of 16 KiB.
 CPUS = dict.fromkeys(["6.12", "7.2", "7.2-16k", SANITIZED], "neoverse-n1")
 # For all that the sanitized kernel checks: time, memory, and something to run after the command.
-SANITIZED_SLOWER, SANITIZED_MEMORY = 5, "1G"
+SANITIZED_SLOWER, SANITIZED_MEMORY = 5, "512M"
 SANITIZED_AFTER = 120       # seconds
 
 # Labels for the nodes of QEMU's own device tree that the overlay refers to.
