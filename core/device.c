@@ -177,24 +177,40 @@ int evfio_device_register(struct evfio_device *vdev)
 EXPORT_SYMBOL_GPL(evfio_device_register);
 
 /**
- * evfio_device_unregister() - the device is being unbound: take it away from its users
- * @vdev: the device
+ * evfio_device_announce() - tell the users of a device that it is about to be unbound
+ * @vdev: the device; its struct device's lock is held
  *
- * May sleep for removal_grace_ms, no longer. When it returns no user can reach the hardware, and
- * the bus's operations are not called any more. The bus still has to drop its reference.
+ * So that several that go one after the other have their removal_grace_ms at the same time. Nobody
+ * opens the device any more.
+ */
+void evfio_device_announce(struct evfio_device *vdev)
+{
+	mutex_lock(&vdev->group->lock);
+	WRITE_ONCE(vdev->leaving, true);
+	mutex_unlock(&vdev->group->lock);
+
+	vdev->deadline = jiffies + msecs_to_jiffies(READ_ONCE(removal_grace_ms));
+	evfio_irq_signal(vdev, vdev->ops->requested);
+	wake_up_all(&vdev->wait);
+}
+EXPORT_SYMBOL_GPL(evfio_device_announce);
+
+/**
+ * evfio_device_unregister() - the device is being unbound: take it away from its users
+ * @vdev: the device; its struct device's lock is held
+ *
+ * May sleep until removal_grace_ms after the announcement, which is made now unless it has been.
+ * When it returns no user can reach the hardware, and the bus's operations are not called any more.
+ * The bus still has to drop its reference.
  */
 void evfio_device_unregister(struct evfio_device *vdev)
 {
 	struct evfio_group *group = vdev->group;
 
-	mutex_lock(&group->lock);
-	WRITE_ONCE(vdev->leaving, true);
-	mutex_unlock(&group->lock);
-
-	evfio_irq_signal(vdev, vdev->ops->requested);
-	wake_up_all(&vdev->wait);
+	if (!vdev->leaving)
+		evfio_device_announce(vdev);
 	wait_event_timeout(vdev->wait, !READ_ONCE(vdev->open_count),
-			   msecs_to_jiffies(READ_ONCE(removal_grace_ms)));
+			   max_t(long, vdev->deadline - jiffies, 0));
 
 	mutex_lock(&group->lock);
 	if (vdev->open_count)

@@ -273,6 +273,7 @@ struct evfio_device {
 	struct list_head		node;
 	unsigned int			open_count;
 	bool				leaving;
+	unsigned long			deadline;	/* in jiffies, once it is leaving */
 	bool				revoked;
 	struct rw_semaphore		lock;	/* revoked, peers, ioeventfds; the hardware */
 	struct list_head		peers;
@@ -287,6 +288,7 @@ struct evfio_device *evfio_device_alloc(size_t size, struct device *dev,
 					const struct evfio_bus_ops *ops);
 void evfio_device_put(struct evfio_device *vdev);
 int evfio_device_register(struct evfio_device *vdev);
+void evfio_device_announce(struct evfio_device *vdev);
 void evfio_device_unregister(struct evfio_device *vdev);
 int evfio_device_lock(struct evfio_device *vdev);
 void evfio_device_unlock(struct evfio_device *vdev);

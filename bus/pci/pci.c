@@ -188,14 +188,14 @@ static bool reset_locked(struct pci_vdev *pv)
 	struct pci_dev *pdev = pv->pdev;
 	bool done;
 
-	if (!pv->resettable || (!pv->vdev.leaving && !device_trylock(&pdev->dev)))
+	if (!pv->resettable || (!READ_ONCE(pv->unbinding) && !device_trylock(&pdev->dev)))
 		return false;
 	done = pci_cfg_access_trylock(pdev);
 	if (done) {
 		done = !__pci_reset_function_locked(pdev);
 		pci_cfg_access_unlock(pdev);
 	}
-	if (!pv->vdev.leaving)
+	if (!READ_ONCE(pv->unbinding))
 		device_unlock(&pdev->dev);
 	return done;
 }
@@ -619,6 +619,7 @@ static void pci_remove(struct pci_dev *pdev)
 
 	pci_sriov_end(pv);
 	pci_reset_leave(pv);
+	WRITE_ONCE(pv->unbinding, true);
 	evfio_device_unregister(&pv->vdev);
 	give_pages_back(pv);
 	if (!disable_idle_d3)

@@ -28,6 +28,7 @@
  * @powered_down: its registers before D3hot
  * @asleep: suspended by runtime PM, or about to be; under evfio_device::lock
  * @wakeup: signalled when it is resumed, which ends evfio_device::resting; or NULL
+ * @unbinding: being taken from its users, its struct device's lock held until that is done
  * @pf: of a virtual function, the physical one, if vfio-pci has it; of a physical one, itself
  * @token: of a physical function; of a virtual one, what its user showed last. See sriov.c
  * @has_vfs: a physical function has virtual ones, or is getting them; under evfio_device::lock
@@ -51,6 +52,7 @@ struct pci_vdev {
 	struct pci_saved_state	*powered_down;
 	bool			asleep;
 	struct eventfd_ctx	*wakeup;
+	bool			unbinding;
 	struct pci_vdev		*pf;
 	uuid_t			token;
 	bool			has_vfs;

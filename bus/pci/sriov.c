@@ -55,7 +55,7 @@ static void vfs_gone(struct pci_vdev *pv)
  * @pdev: the PF, its device lock held
  * @n: VFs wanted, of which there are none; or 0
  *
- * Taking VFs away takes up to removal_grace_ms for each that is open.
+ * Taking VFs away takes up to removal_grace_ms.
  *
  * Return: how many there are now; -ENOENT without enable_sriov; another errno.
  */
@@ -78,6 +78,28 @@ int pci_sriov_configure(struct pci_dev *pdev, int n)
 	return ret ?: n;
 }
 
+static bool is_ours(struct pci_dev *pdev)
+{
+	return READ_ONCE(pdev->dev.driver) == &pci_driver.driver;
+}
+
+/* The users of all VFs are told at once, and have one removal_grace_ms together. */
+static void announce(struct pci_dev *pf)
+{
+	struct pci_dev *vf = NULL;
+	struct pci_vdev *pv;
+
+	for_each_pci_dev(vf) {
+		if (!vf->is_virtfn || vf->physfn != pf)
+			continue;
+		device_lock(&vf->dev);
+		pv = is_ours(vf) ? pci_get_drvdata(vf) : NULL;
+		if (pv)
+			evfio_device_announce(&pv->vdev);
+		device_unlock(&vf->dev);
+	}
+}
+
 /**
  * pci_sriov_end() - take a PF's VFs away, if it has any
  * @pv: the PF, its device lock held
@@ -86,13 +108,9 @@ void pci_sriov_end(struct pci_vdev *pv)
 {
 	if (!pci_num_vf(pv->pdev))
 		return;
+	announce(pv->pdev);
 	pci_disable_sriov(pv->pdev);
 	vfs_gone(pv);
-}
-
-static bool is_ours(struct pci_dev *pf)
-{
-	return READ_ONCE(pf->dev.driver) == &pci_driver.driver;
 }
 
 /**
