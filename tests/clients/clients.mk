@@ -4,7 +4,7 @@
 # tests/tests.mk.
 
 selftests := $(addprefix $(BUILD)/clients/,vfio_dma_mapping_test vfio_dma_mapping_mmio_test \
-	vfio_pci_device_test vfio_pci_device_init_perf_test)
+	vfio_pci_device_test vfio_pci_device_init_perf_test vfio_pci_sriov_uapi_test)
 selftests-root := $(EVFIO_CACHE)/selftests
 selftests-source := $(selftests-root)/tools/testing/selftests
 

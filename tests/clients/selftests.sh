@@ -36,4 +36,9 @@ points vfio_dma_mapping_mmio_test 0000:00:03.0
 points vfio_pci_device_init_perf_test 0000:00:03.0
 points vfio_pci_device_test 0000:01:00.0
 points vfio_dma_mapping_test 0000:02:01.0
+
+# With a virtual function, which QEMU 7.2 forgets when its physical one is reset.
+echo 1 >/sys/module/vfio_pci/parameters/enable_sriov
+echo >/sys/bus/pci/devices/0000:00:07.0/reset_method
+points vfio_pci_sriov_uapi_test 0000:00:07.0
 checked
