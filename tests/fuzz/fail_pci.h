@@ -3,7 +3,8 @@
  * The calls on PCI functions whose allocations fuzz fail-nth lets fail; part of fuzz.c.
  *
  * Not among them: MSI and MSI-X. When memory fails while the kernel makes vectors, it warns of what
- * it has not put into /proc/irq, and the driver of the ITS loses the device's events.
+ * it has not put into /proc/irq, and the driver of the ITS loses the device's events. Nor most of
+ * what makes virtual functions, for the kernel warns of a device that it cannot add.
  */
 #ifndef FAIL_PCI_H
 #define FAIL_PCI_H
@@ -173,6 +174,48 @@ static long hot_reset(void)
 	return xioctl(dev.fd, VFIO_DEVICE_PCI_HOT_RESET, &in);
 }
 
+static long have_pf(void)
+{
+	static bool once;
+
+	if (!once)
+		sriov_enable(PCI_SRIOV);
+	once = true;
+	return 0;
+}
+
+/* They are refused. */
+static long have_no_function(void)
+{
+	injection_only("pci_alloc_dev");
+	return have_pf();
+}
+
+/* They are not kept from host drivers. */
+static long have_no_override(void)
+{
+	injection_only("__device_set_driver_override");
+	return have_pf();
+}
+
+static long make_vfs(void)
+{
+	return sriov_set(PCI_SRIOV, 2);
+}
+
+static long drop_vfs(void)
+{
+	const long end = now_ms() + SOON;
+
+	ok_or_bail(sriov_set(PCI_SRIOV, 0), "sriov_numvfs");
+	while (strcmp(file_read(board_path(PCI_SRIOV, "power/runtime_status")), "suspended")) {
+		if (now_ms() > end)
+			tap_bail("without virtual functions %s stays awake", PCI_SRIOV);
+		sleep_ms(1);
+	}
+	return 0;
+}
+
 static const struct step pci_steps[] = {
 	{ "GET_DEVICE_FD", pci_have_iommu, pci_get_fd, drop_fd, false },
 	{ "GET_INFO", have_nvme, device_info, drop_open, false },
@@ -194,7 +237,9 @@ static const struct step pci_steps[] = {
 	{ "close with INTx", have_intx, drop_open, nothing, true },
 	{ "bind", pci_have_none, pci_bind, nothing, false },
 	{ "unbind", pci_have_bound, pci_unbind, pci_have_bound, true },
-	/* The last one: after it nothing else fails. */
+	/* The last ones: after them nothing else fails. */
+	{ "make virtual functions", have_no_function, make_vfs, drop_vfs, false },
+	{ "override their driver", have_no_override, make_vfs, drop_vfs, false },
 	{ "load vfio-pci", have_no_pci, load_pci, nothing, false },
 };
 

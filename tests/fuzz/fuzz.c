@@ -101,16 +101,24 @@ static void injection_spare(void)
 	injection_set("reject-end", end);
 }
 
-/* From now on only what a module's own initialization does fails, not what loading it takes. */
-static void injection_in_init(void)
+/* From now on only what this function of the kernel's does, and what it calls, fails. */
+static void injection_only(const char *name)
 {
-	static uint64_t begin, end;
+	static char now[64];
+	uint64_t begin, end;
 
-	if (begin)
+	if (!strcmp(name, now))
 		return;
-	function_range("do_one_initcall", &begin, &end);
+	snprintf(now, sizeof(now), "%s", name);
+	function_range(name, &begin, &end);
 	injection_set("require-start", begin);
 	injection_set("require-end", end);
+}
+
+/* Only what a module's own initialization does, not what loading it takes. */
+static void injection_in_init(void)
+{
+	injection_only("do_one_initcall");
 }
 
 static void injection_init(void)
