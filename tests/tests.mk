@@ -49,7 +49,7 @@ tests: $(abi-programs)
 
 check:
 	$(call guest-build,$(KERNELS))
-	@tests/vm/fetch checkpatch clients 6.1
+	@tests/vm/fetch checkpatch clients qemu 6.1
 	@$(MAKE) -s --no-print-directory tests clients
 	@KERNELS="$(KERNELS)" LINT_KERNELS="$(LINT_KERNELS)" T="$(T)" PYTHONDONTWRITEBYTECODE=1 \
 		/usr/bin/python3 -m pytest -p no:cacheprovider -v --no-header -rN \
@@ -57,7 +57,7 @@ check:
 
 check-oracle:
 	@tests/vm/setup
-	@tests/vm/fetch guest clients $(KERNELS)
+	@tests/vm/fetch guest clients qemu $(KERNELS)
 	@$(MAKE) -s --no-print-directory tests clients
 	@ORACLE=1 KERNELS="$(KERNELS)" T="$(T)" PYTHONDONTWRITEBYTECODE=1 \
 		/usr/bin/python3 -m pytest -p no:cacheprovider -v --no-header -rN tests/vm/test_guest.py

@@ -116,6 +116,10 @@ PCI_DEVICES = [
     "nvme-subsys,id=another-subsystem",
     f"nvme,bus=blind-port,serial=blind,subsys=another-subsystem,{SRIOV}",
 ]
+# With the mode "igb" one more, a network controller without a cable, whose virtual functions are
+# 0000:00:1d.0, 0000:00:1d.2, ..., each alone. It wants a newer QEMU than Debian 12 has.
+IGB = ["-netdev", "hubport,hubid=1,id=igb", "-device", "igb,addr=0d.0,netdev=igb,romfile="]
+NEWER_QEMU = CACHE / "qemu" / "usr" / "bin" / "qemu-system-aarch64"
 # What init takes the driver of, and what it binds to vfio-pci.
 PCI_BRIDGE = "0000:00:05.0"
 PCI_FUNCTIONS = ["0000:00:01.0", "0000:00:02.0", "0000:00:03.0", "0000:01:00.0", "0000:02:01.0",
@@ -356,7 +360,7 @@ def initramfs(name, command, programs, modules, parameters, timeout, mode, layou
 
 def qemu(name, dtb, initrd, smp, memory, append, extra, layout="platform", mode=()):
     machine = MACHINE + (",virtualization=on" if "kvm" in mode else "") + (",gic-version=2" if "gic2" in mode else "")
-    command = ["qemu-system-aarch64", "-M", machine, "-cpu", CPUS.get(name, CPU), "-smp", str(smp), "-m", memory,
+    command = [str(NEWER_QEMU if "igb" in mode else "qemu-system-aarch64"), "-M", machine, "-cpu", CPUS.get(name, CPU), "-smp", str(smp), "-m", memory,
                "-nodefaults", "-display", "none", "-no-reboot", "-accel", "tcg,thread=multi",
                "-kernel", str(kernel(name) / "vmlinuz"), "-initrd", str(initrd),
                # An oops ends the guest, and the whole log is on the serial line (panic_print).
@@ -391,7 +395,8 @@ def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, me
     mode: "shell" gives an interactive guest on this terminal instead, "symbols" prints what gdb needs,
         "unloaded" leaves the modules in /lib/modules, "unbound" PCI functions without a driver, "clients"
         has Debian's programs in /clients, "kvm" a machine that can be a host itself, with its kernel's
-        image as /bin/vmlinuz, "gic2" one whose MSIs are not told apart by their senders
+        image as /bin/vmlinuz, "gic2" one whose MSIs are not told apart by their senders, "igb" one more
+        function on the PCI board
     overlay: of the device tree, one more, by its name
     echo: pass the guest's output on to stdout as it comes
     layout: one of BOARDS
@@ -419,6 +424,8 @@ def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, me
         loaded = in_loading_order(first, stock_modules(name)) + loaded
         if "clients" in mode:
             extra = [*extra, *CLIENT_DEVICES]
+        if "igb" in mode:
+            extra = [*extra, *IGB]
         initrd.write(initramfs(name, command, files, loaded, parameters, timeout, mode, layout))
         initrd.flush()
         tree = (device_tree(CPUS.get(name, CPU), smp, overlay, layout)

@@ -5,7 +5,7 @@ A line in a comment of the source says how its guest is to be; several give seve
 
 	/* vm: smp=1 memory=1G timeout=120 cmdline="iommu.passthrough=1" args="..." */
 	 * vm: params="vfio.removal_grace_ms=200" kernels="6.12" overlay="odd" load="no"
-	 * vm: board=pci bind=no gic=2
+	 * vm: board=pci bind=no gic=2 igb=yes
 
 Without one it is run once, on the platform board as it is. The kernels are those in $KERNELS; $T picks
 programs. $ORACLE set runs those for the PCI board on the kernel's own VFIO.
@@ -25,7 +25,7 @@ ONLY = os.environ.get("T", "").split()
 ORACLE = bool(os.environ.get("ORACLE"))
 OPTION_LINE = re.compile(r"^\s*(?:/\*|\*|#)\s*vm:\s*(.*?)\s*(?:\*/)?\s*$", re.MULTILINE)
 OPTIONS = {"smp", "memory", "timeout", "cmdline", "params", "args", "kernels", "overlay", "load", "board",
-           "bind", "stock", "kvm", "gic", "programs"}
+           "bind", "stock", "kvm", "gic", "igb", "programs"}
 
 
 def sources():
@@ -64,7 +64,7 @@ def job(kernel, source, program, command, options, name):
             mode=[word for word, wanted in {
                 "unbound": options.get("bind") == "no", "unloaded": options.get("load") == "no",
                 "clients": suite == "clients", "kvm": options.get("kvm") == "yes",
-                "gic2": options.get("gic") == "2"}.items() if wanted])
+                "gic2": options.get("gic") == "2", "igb": options.get("igb") == "yes"}.items() if wanted])
         if result.data:
             board.GCOV.mkdir(parents=True, exist_ok=True)
             (board.GCOV / f"{name}.tar.gz").write_bytes(result.data)
