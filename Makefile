@@ -82,8 +82,8 @@ modules_uninstall:
 
 # ----------------------------------------------------------------------- user land, tests, rest
 
-include lib/user.mk
-include tests/tests.mk
+# The source of the DKMS package has the modules alone.
+include $(wildcard lib/user.mk tests/tests.mk)
 
 .PHONY: all install uninstall clean help
 install: install-user
@@ -105,4 +105,5 @@ help:
 #H make check-oracle | check-sanitize | coverage | differ | fuzz | fail-nth | mutants | bench   see README.md
 #H make menuconfig | NAME_defconfig | savedefconfig
 #H make install | modules_install | uninstall | modules_uninstall
-#H                         [DESTDIR=DIR] [PREFIX=/usr/local] [INSTALL_MOD_PATH=DIR]
+#H                         [DESTDIR=DIR] [PREFIX=/usr/local] [LIBDIR=DIR] [DOCDIR=DIR]
+#H                         [INSTALL_MOD_PATH=DIR]

@@ -5,10 +5,12 @@
 #
 #	make user [CROSS_COMPILE=aarch64-linux-gnu-] [STATIC=1] [JSON_CFLAGS=... JSON_LIBS=...]
 #	make unit
-#	make install-user uninstall-user [DESTDIR=...] [PREFIX=/usr/local]
+#	make install-user uninstall-user [DESTDIR=...] [PREFIX=/usr/local] [LIBDIR=...] [DOCDIR=...]
 
 BUILD ?= build
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+DOCDIR ?= $(PREFIX)/share/doc/evfio
 EVFIO_VERSION ?= 0.1.0
 USER_SOVERSION := 0
 PKG_CONFIG ?= pkg-config
@@ -139,30 +141,38 @@ USER_MAN3 := $(sort $(wildcard docs/man/*.3))
 USER_HEADERS := $(sort $(wildcard include/evfio/*.h))
 USER_UAPI := $(sort $(wildcard include/uapi/linux/*.h))
 
+# The examples are installed as they are, with a makefile of their own: to be read, and to begin with.
+USER_EXAMPLE_SRCS := examples/Makefile $(sort $(wildcard examples/*.[ch] examples/*/*.[ch]))
+USER_INCLUDE = $(DESTDIR)$(PREFIX)/include
+USER_MAN = $(DESTDIR)$(PREFIX)/share/man
+
+# The loader finds a library below /usr/local when ldconfig has; not all C libraries have one.
 install-user: user
-	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib/pkgconfig' \
-		'$(DESTDIR)$(PREFIX)/include/evfio' '$(DESTDIR)$(PREFIX)/include/linux' \
-		'$(DESTDIR)$(PREFIX)/share/man/man1' '$(DESTDIR)$(PREFIX)/share/man/man3'
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(USER_INCLUDE)/evfio' \
+		'$(USER_INCLUDE)/linux' '$(USER_MAN)/man1' '$(USER_MAN)/man3' \
+		$(patsubst %,'$(DESTDIR)$(DOCDIR)/%',$(sort $(dir $(USER_EXAMPLE_SRCS))))
 	install -m 755 $(UOUT)/bin/evfio '$(DESTDIR)$(PREFIX)/bin'
-	install -m 644 $(USER_HEADERS) '$(DESTDIR)$(PREFIX)/include/evfio'
-	install -m 644 $(USER_UAPI) '$(DESTDIR)$(PREFIX)/include/linux'
-	install -m 644 $(USER_A) '$(DESTDIR)$(PREFIX)/lib'
-	install -m 755 $(USER_SO) '$(DESTDIR)$(PREFIX)/lib'
-	ln -sf $(notdir $(USER_SO)) '$(DESTDIR)$(PREFIX)/lib/libevfio.so.$(USER_SOVERSION)'
-	ln -sf libevfio.so.$(USER_SOVERSION) '$(DESTDIR)$(PREFIX)/lib/libevfio.so'
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(EVFIO_VERSION)|' lib/libevfio.pc.in \
-		>'$(DESTDIR)$(PREFIX)/lib/pkgconfig/libevfio.pc'
-	install -m 644 $(USER_MAN1) '$(DESTDIR)$(PREFIX)/share/man/man1'
-	install -m 644 $(USER_MAN3) '$(DESTDIR)$(PREFIX)/share/man/man3'
+	install -m 644 $(USER_HEADERS) '$(USER_INCLUDE)/evfio'
+	install -m 644 $(USER_UAPI) '$(USER_INCLUDE)/linux'
+	install -m 644 $(USER_A) '$(DESTDIR)$(LIBDIR)'
+	install -m 755 $(USER_SO) '$(DESTDIR)$(LIBDIR)'
+	ln -sf $(notdir $(USER_SO)) '$(DESTDIR)$(LIBDIR)/libevfio.so.$(USER_SOVERSION)'
+	ln -sf libevfio.so.$(USER_SOVERSION) '$(DESTDIR)$(LIBDIR)/libevfio.so'
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)/%=$${prefix}/%)|' \
+		-e 's|@VERSION@|$(EVFIO_VERSION)|' lib/libevfio.pc.in \
+		>'$(DESTDIR)$(LIBDIR)/pkgconfig/libevfio.pc'
+	install -m 644 $(USER_MAN1) '$(USER_MAN)/man1'
+	install -m 644 $(USER_MAN3) '$(USER_MAN)/man3'
+	for f in $(USER_EXAMPLE_SRCS); do install -m 644 $$f '$(DESTDIR)$(DOCDIR)'/$$f || exit 1; done
+	$(if $(DESTDIR),,ldconfig 2>/dev/null || :)
 
 uninstall-user:
-	rm -f '$(DESTDIR)$(PREFIX)/bin/evfio' '$(DESTDIR)$(PREFIX)/lib/libevfio.a' \
-		'$(DESTDIR)$(PREFIX)/lib/libevfio.so' \
-		'$(DESTDIR)$(PREFIX)/lib/libevfio.so.$(USER_SOVERSION)' \
-		'$(DESTDIR)$(PREFIX)/lib/$(notdir $(USER_SO))' \
-		'$(DESTDIR)$(PREFIX)/lib/pkgconfig/libevfio.pc' \
-		$(USER_HEADERS:include/%='$(DESTDIR)$(PREFIX)/include/%') \
-		$(USER_UAPI:include/uapi/%='$(DESTDIR)$(PREFIX)/include/%') \
-		$(USER_MAN1:docs/man/%='$(DESTDIR)$(PREFIX)/share/man/man1/%') \
-		$(USER_MAN3:docs/man/%='$(DESTDIR)$(PREFIX)/share/man/man3/%')
-	-rmdir '$(DESTDIR)$(PREFIX)/include/evfio' 2>/dev/null
+	rm -rf '$(DESTDIR)$(DOCDIR)/examples' '$(USER_INCLUDE)/evfio'
+	rm -f '$(DESTDIR)$(PREFIX)/bin/evfio' '$(DESTDIR)$(LIBDIR)/libevfio.a' \
+		'$(DESTDIR)$(LIBDIR)/libevfio.so' \
+		'$(DESTDIR)$(LIBDIR)/libevfio.so.$(USER_SOVERSION)' \
+		'$(DESTDIR)$(LIBDIR)/$(notdir $(USER_SO))' \
+		'$(DESTDIR)$(LIBDIR)/pkgconfig/libevfio.pc' \
+		$(USER_UAPI:include/uapi/%='$(USER_INCLUDE)/%') \
+		$(USER_MAN1:docs/man/%='$(USER_MAN)/man1/%') \
+		$(USER_MAN3:docs/man/%='$(USER_MAN)/man3/%')
