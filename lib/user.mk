@@ -23,7 +23,7 @@ JSON_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags json-c 2>/dev/null || echo -I/usr/
 JSON_LIBS ?= $(shell $(PKG_CONFIG) --libs json-c 2>/dev/null || echo -ljson-c)
 
 USER_CFLAGS ?= -O2 -g
-USER_WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+USER_WARN ?= -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 USER_CPPFLAGS := -Iinclude -Iinclude/uapi -D_GNU_SOURCE -DEVFIO_VERSION='"$(EVFIO_VERSION)"'
 USER_CC = $(CC) -std=gnu11 -pthread $(USER_CPPFLAGS) $(CPPFLAGS) $(USER_WARN) $(USER_CFLAGS) \
 	$(CFLAGS)
