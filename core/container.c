@@ -113,13 +113,26 @@ bool evfio_container_coherent(struct evfio_container *container)
 	return !iommu || iommu->ops->check(iommu->data, VFIO_DMA_CC_IOMMU) > 0;
 }
 
+/*
+ * Whether what has to do with no-IOMMU mode, or has not, be it a group or a backend, may meet the
+ * groups that are in the container. Its lock is held.
+ */
+static bool container_suits(struct evfio_container *container, bool noiommu)
+{
+	struct evfio_group *group = list_first_entry_or_null(&container->groups, struct evfio_group,
+							     container_node);
+
+	return !group || evfio_noiommu(group->iommu_group) == noiommu;
+}
+
 /**
  * evfio_container_attach() - let a group into a container
  * @container: the container; the group keeps a reference
  * @group: not attached anywhere, its lock held
  *
- * Return: 0; -EPERM if a host driver holds a device that must be owned together with the group;
- * -EBUSY if another container owns such a device; or what the backend says.
+ * Return: 0; -EPERM if a host driver holds a device that must be owned together with the group, or
+ * if one of container and group has an IOMMU and the other has none; -EBUSY if another container
+ * owns such a device; or what the backend says.
  */
 int evfio_container_attach(struct evfio_container *container, struct evfio_group *group)
 {
@@ -127,7 +140,9 @@ int evfio_container_attach(struct evfio_container *container, struct evfio_group
 
 	lockdep_assert_held(&group->lock);
 	mutex_lock(&container->lock);
-	ret = evfio_set_claim(group->set, container);
+	ret = -EPERM;
+	if (container_suits(container, evfio_noiommu(group->iommu_group)))
+		ret = evfio_set_claim(group->set, container);
 	if (ret)
 		goto unlock;
 	if (container->iommu) {
@@ -176,25 +191,29 @@ static long container_get_api_version(void *obj, union evfio_args *args, unsigne
 
 static long container_check_extension(void *obj, union evfio_args *args, unsigned long extension)
 {
+	struct evfio_container *container = obj;
 	const struct evfio_iommu_ops *ops;
 	struct evfio_iommu *iommu;
 	long ret = 0;
 
 	if (extension == EVFIO_EXT_DEVICE_MSI || extension == EVFIO_EXT_REGION_WC)
 		return 1;
-	iommu = iommu_get(obj);
+	mutex_lock(&container->lock);
+	iommu = container->iommu;
 	if (iommu) {
 		ret = iommu->ops->check(iommu->data, extension);
-		iommu_put(iommu);
-		return ret;
+		goto unlock;
 	}
 	mutex_lock(&backends_lock);
 	list_for_each_entry(ops, &backends, node) {
-		ret = ops->check(NULL, extension);
+		if (container_suits(container, evfio_is_noiommu(ops)))
+			ret = ops->check(NULL, extension);
 		if (ret > 0)
 			break;
 	}
 	mutex_unlock(&backends_lock);
+unlock:
+	mutex_unlock(&container->lock);
 	return ret;
 }
 
@@ -250,7 +269,8 @@ static long container_set_iommu(void *obj, union evfio_args *args, unsigned long
 	}
 	mutex_lock(&backends_lock);
 	list_for_each_entry(ops, &backends, node) {
-		if (ops->check(NULL, type) <= 0)
+		if (!container_suits(container, evfio_is_noiommu(ops)) ||
+		    ops->check(NULL, type) <= 0)
 			continue;
 		iommu = container_try(container, ops, type);
 		ret = PTR_ERR_OR_ZERO(iommu);
@@ -361,7 +381,9 @@ static long container_ioctl(struct file *file, unsigned int cmd, unsigned long a
 	iommu = iommu_get(container);
 	if (!iommu)
 		return -EINVAL;
-	ret = evfio_ioctl(iommu_ioctls, ARRAY_SIZE(iommu_ioctls), iommu, cmd, arg, -ENOTTY);
+	ret = -ENOTTY;
+	if (!evfio_is_noiommu(iommu->ops))
+		ret = evfio_ioctl(iommu_ioctls, ARRAY_SIZE(iommu_ioctls), iommu, cmd, arg, ret);
 	iommu_put(iommu);
 	return ret;
 }

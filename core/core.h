@@ -20,6 +20,7 @@
 #include <linux/pm_runtime.h>
 
 #include "evfio.h"
+#include "noiommu.h"
 
 /* ioctl.c */
 

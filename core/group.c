@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Group: an IOMMU group, the unit of ownership, and its node /dev/vfio/N.
+ * Group: an IOMMU group, the unit of ownership, and its node /dev/vfio/N, or /dev/vfio/noiommu-N.
  *
  * It comes with the first device of the IOMMU group that is bound to a VFIO driver and goes with
  * the last; its memory is kept by its struct device's reference count, which an open file shares.
@@ -64,7 +64,8 @@ static long group_set_container(void *obj, union evfio_args *args, unsigned long
 	else if (!container)
 		ret = -EBADFD;
 	else
-		ret = evfio_container_attach(container, group);
+		ret = evfio_noiommu_permit(group->iommu_group) ?:
+		      evfio_container_attach(container, group);
 	mutex_unlock(&group->lock);
 	fput(file);
 	return ret;
@@ -130,7 +131,7 @@ static long group_get_device_fd(void *obj, union evfio_args *args, unsigned long
 	else if (!group->container || !evfio_container_has_iommu(group->container))
 		ret = -EINVAL;
 	else
-		ret = evfio_device_fd(vdev);
+		ret = evfio_noiommu_permit(group->iommu_group) ?: evfio_device_fd(vdev);
 	mutex_unlock(&group->lock);
 	kfree(name);
 	return ret;
@@ -158,6 +159,8 @@ static int group_open(struct inode *inode, struct file *file)
 	mutex_lock(&group->lock);
 	if (group->dead)
 		ret = -ENODEV;
+	else if (evfio_noiommu_permit(group->iommu_group))
+		ret = -EPERM;
 	else if (group->file)
 		ret = -EBUSY;
 	else
@@ -221,7 +224,7 @@ struct file **evfio_group_files(const s32 *fds, u32 n)
 		return ERR_PTR(-ENOMEM);
 	for (i = 0; i < n; i++) {
 		files[i] = fget(fds[i]);
-		if (!files[i] || !vfio_file_is_valid(files[i])) {
+		if (!files[i] || files[i]->f_op != &group_fops) {
 			ret = files[i] ? -EINVAL : -EBADF;
 			evfio_group_files_put(files, i + !!files[i]);
 			return ERR_PTR(ret);
@@ -262,11 +265,15 @@ EXPORT_SYMBOL_GPL(evfio_group_files_own);
 /*
  * What KVM asks of a group's file, by these very names and without linking to us: is it one, may
  * its devices leave caches stale, and here is the virtual machine, which no device of ours needs.
+ * A group without an IOMMU is none to KVM: what a guest takes for addresses is not what its device
+ * would find there.
  */
 
 static struct evfio_group *file_group(struct file *file)
 {
-	return file->f_op == &group_fops ? file->private_data : NULL;
+	struct evfio_group *group = file->private_data;
+
+	return file->f_op == &group_fops && !evfio_noiommu(group->iommu_group) ? group : NULL;
 }
 
 /**
@@ -401,7 +408,8 @@ static struct evfio_group *group_create(struct device *dev, struct iommu_group *
 	group->dev.devt = MKDEV(MAJOR(group_devt), minor);
 	cdev_init(&group->cdev, &group_fops);
 	group->cdev.owner = THIS_MODULE;
-	ret = dev_set_name(&group->dev, "%d", iommu_group_id(iommu_group));
+	ret = dev_set_name(&group->dev, evfio_noiommu(iommu_group) ? "noiommu-%d" : "%d",
+			   iommu_group_id(iommu_group));
 	if (!ret)
 		ret = cdev_device_add(&group->cdev, &group->dev);
 	if (ret) {
@@ -420,17 +428,25 @@ put_iommu_group:
 	return ERR_PTR(ret);
 }
 
-static struct evfio_group *group_of(struct device *dev, struct iommu_group *iommu_group)
+static struct evfio_group *group_of(struct device *dev)
 {
+	struct iommu_group *iommu_group = iommu_group_get(dev) ?: evfio_noiommu_join(dev);
 	struct evfio_group *group;
 
 	lockdep_assert_held(&groups_lock);
+	if (!iommu_group) {
+		dev_err(dev, "no IOMMU group: the device tree has no iommus property for it, or the IOMMU has no driver\n");
+		return ERR_PTR(-EINVAL);
+	}
 	list_for_each_entry(group, &groups, node)
 		if (group->iommu_group == iommu_group) {
 			iommu_group_put(iommu_group);
 			return group;
 		}
-	return group_create(dev, iommu_group);
+	group = group_create(dev, iommu_group);
+	if (IS_ERR(group))
+		evfio_noiommu_leave(dev, iommu_group);
+	return group;
 }
 
 /**
@@ -439,15 +455,10 @@ static struct evfio_group *group_of(struct device *dev, struct iommu_group *iomm
  */
 int evfio_group_add(struct evfio_device *vdev)
 {
-	struct iommu_group *iommu_group = iommu_group_get(vdev->dev);
 	struct evfio_group *group;
 
-	if (!iommu_group) {
-		dev_err(vdev->dev, "no IOMMU group: the device tree has no iommus property for it, or the IOMMU has no driver\n");
-		return -EINVAL;
-	}
 	mutex_lock(&groups_lock);
-	group = group_of(vdev->dev, iommu_group);
+	group = group_of(vdev->dev);
 	if (IS_ERR(group)) {
 		mutex_unlock(&groups_lock);
 		return PTR_ERR(group);
@@ -484,6 +495,7 @@ void evfio_group_remove(struct evfio_device *vdev)
 		cdev_device_del(&group->cdev, &group->dev);
 		evfio_set_leave(group->set, group->iommu_group);
 	}
+	evfio_noiommu_leave(vdev->dev, group->iommu_group);
 	mutex_unlock(&groups_lock);
 	if (last)
 		put_device(&group->dev);

@@ -262,7 +262,8 @@ static int member_claim(struct evfio_set *set, struct member *m)
 	int ret;
 
 	ret = member_check(m);
-	if (ret || !m->group || m != set_find(set, m->group) || m->claimed)
+	if (ret || !m->group || evfio_noiommu(m->group) || m != set_find(set, m->group) ||
+	    m->claimed)
 		return ret;
 	ret = iommu_group_claim_dma_owner(m->group, set);
 	if (ret)
@@ -421,6 +422,61 @@ ssize_t evfio_set_members(struct evfio_set *set, char *page)
 	mutex_unlock(&isolation_lock);
 	return ret ?: list.len;
 }
+
+#ifdef CONFIG_EVFIO_NOIOMMU
+/**
+ * evfio_set_noiommu() - the no-IOMMU group in which a device's mates are
+ * @dev: the device, without a group
+ *
+ * Return: a group of a device that must be owned together with @dev, with a reference, or NULL.
+ */
+struct iommu_group *evfio_set_noiommu(struct device *dev)
+{
+	struct iommu_group *group, *found = NULL;
+	struct evfio_set *set;
+	struct member *m;
+	bool mine;
+
+	mutex_lock(&isolation_lock);
+	list_for_each_entry(set, &sets, node) {
+		set_resolve(set);
+		group = NULL;
+		mine = false;
+		for_each_member(m, set) {
+			mine |= m->dev == dev;
+			if (m->group && evfio_noiommu(m->group))
+				group = m->group;
+		}
+		if (mine && group)
+			found = iommu_group_ref_get(group);
+		if (found)
+			break;
+	}
+	mutex_unlock(&isolation_lock);
+	return found;
+}
+
+/**
+ * evfio_set_forget() - a device has left its no-IOMMU group
+ * @dev: the device
+ */
+void evfio_set_forget(struct device *dev)
+{
+	struct evfio_set *set;
+	struct member *m;
+
+	mutex_lock(&isolation_lock);
+	list_for_each_entry(set, &sets, node)
+		for_each_member(m, set)
+			if (m->dev == dev) {
+				iommu_group_put(m->group);
+				m->group = NULL;
+				/* Somebody else has to keep the books. */
+				set_resolve(set);
+			}
+	mutex_unlock(&isolation_lock);
+}
+#endif
 
 static int set_read(struct device_node *np)
 {

@@ -19,6 +19,7 @@ static int __init evfio_init(void)
 	ret = evfio_container_init();
 	if (ret)
 		goto group;
+	evfio_noiommu_init();
 	return 0;
 
 group:

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the core asks of no-IOMMU mode (iommu/noiommu/), which the configuration may leave out.
+ */
+#ifndef EVFIO_CORE_NOIOMMU_H
+#define EVFIO_CORE_NOIOMMU_H
+
+#include "evfio.h"
+
+#ifdef CONFIG_EVFIO_NOIOMMU
+
+extern struct evfio_iommu_ops evfio_noiommu_ops;
+
+bool evfio_noiommu(struct iommu_group *group);
+int evfio_noiommu_permit(struct iommu_group *group);
+struct iommu_group *evfio_noiommu_join(struct device *dev);
+void evfio_noiommu_leave(struct device *dev, struct iommu_group *group);
+
+/* isolation.c */
+struct iommu_group *evfio_set_noiommu(struct device *dev);
+void evfio_set_forget(struct device *dev);
+
+/* Whether a backend is the one for groups without an IOMMU. */
+static inline bool evfio_is_noiommu(const struct evfio_iommu_ops *ops)
+{
+	return ops == &evfio_noiommu_ops;
+}
+
+static inline void evfio_noiommu_init(void)
+{
+	evfio_iommu_register(&evfio_noiommu_ops);
+}
+
+#else
+
+static inline bool evfio_noiommu(struct iommu_group *group)
+{
+	return false;
+}
+
+static inline int evfio_noiommu_permit(struct iommu_group *group)
+{
+	return 0;
+}
+
+static inline struct iommu_group *evfio_noiommu_join(struct device *dev)
+{
+	return NULL;
+}
+
+static inline void evfio_noiommu_leave(struct device *dev, struct iommu_group *group)
+{
+}
+
+static inline bool evfio_is_noiommu(const struct evfio_iommu_ops *ops)
+{
+	return false;
+}
+
+static inline void evfio_noiommu_init(void)
+{
+}
+
+#endif
+
+#endif
