@@ -4,7 +4,8 @@
 #
 #	make demo	the whole story on one kernel, step by step
 #	make check	everything; KERNELS="6.1 6.12 7.2 7.2-16k" chooses kernels, T="NAME..." programs
-#	make check-oracle	the programs for the PCI board, on the kernel's own VFIO
+#	make check-oracle	the programs for the PCI board, on the kernel's own VFIO;  KERNELS=6.12-sanitize: those
+#				without an IOMMU too
 #	make lint	the checks of the source alone;  LINT_KERNELS="6.1 6.12 7.2" builds for these, warnings on
 #	make lint-7.2	the modules for Debian sid's kernel
 #	make shell	a shell on the board;  KERNEL=6.12 chooses the kernel, VM="--smp 1 ..." options of tests/vm/run
@@ -57,7 +58,8 @@ check:
 
 check-oracle:
 	@tests/vm/setup
-	@tests/vm/fetch guest clients qemu $(KERNELS)
+	@tests/vm/fetch guest clients qemu $(filter-out %-sanitize,$(KERNELS))
+	@$(if $(filter %-sanitize,$(KERNELS)),tests/kernel/build)
 	@$(MAKE) -s --no-print-directory tests clients
 	@ORACLE=1 KERNELS="$(KERNELS)" T="$(T)" PYTHONDONTWRITEBYTECODE=1 \
 		/usr/bin/python3 -m pytest -p no:cacheprovider -v --no-header -rN tests/vm/test_guest.py

@@ -341,7 +341,9 @@ int group_open(const char *name)
 
 	if (number < 0)
 		return number;
-	snprintf(path, sizeof(path), "/dev/vfio/%d", number);
+	snprintf(path, sizeof(path), "/dev/vfio/noiommu-%d", number);
+	if (access(path, F_OK))
+		snprintf(path, sizeof(path), "/dev/vfio/%d", number);
 	return (int)sys(open(path, O_RDWR | O_CLOEXEC));
 }
 
@@ -396,7 +398,8 @@ static void open_in(struct dev *d, const char *name, int container, bool owner)
 	d->container = owner ? container : -1;
 	d->group = must(group_open(name), name, "group");
 	must(group_set(d->group, container), name, "SET_CONTAINER");
-	ret = container_set_iommu(container, VFIO_TYPE1v2_IOMMU);
+	ret = check_extension(container, VFIO_TYPE1v2_IOMMU);
+	ret = container_set_iommu(container, ret ? VFIO_TYPE1v2_IOMMU : VFIO_NOIOMMU_IOMMU);
 	if (owner || ret != -EINVAL)
 		must(ret, name, "SET_IOMMU");
 	d->fd = must(device_fd(d->group, name), name, "GET_DEVICE_FD");

@@ -82,7 +82,7 @@ const char *board_path(const char *name, const char *file);
 /* ---- VFIO files ---- */
 
 int container_open(void);
-int group_open(const char *name);			/* /dev/vfio/N of @name */
+int group_open(const char *name);			/* /dev/vfio/N, or noiommu-N, of @name */
 int group_status(int group);				/* VFIO_GROUP_FLAGS_* */
 int group_set(int group, int container);
 int group_unset(int group);
@@ -100,7 +100,10 @@ struct dev {
 	size_t size;
 };
 
-/* Bind, open and map @name in a container of its own (type1v2), or bail out. Quiets an edu. */
+/*
+ * Bind, open and map @name in a container of its own (type1v2; no-IOMMU, if the device has none), or
+ * bail out. Quiets an edu.
+ */
 void dev_open(struct dev *d, const char *name);
 
 /* The same in a container that exists and has, or has not yet, an IOMMU; @d does not own it. */

@@ -9,7 +9,10 @@
 #
 # Not with pages of 16 KiB: there a huge page has 32 MiB, and DPDK finds none that it could use.
 #
+# With the argument "pa" without an IOMMU: DPDK tells the controllers physical addresses.
+#
 # vm: board=pci memory=1G timeout=120 kernels="6.1 6.12 7.2 6.12-sanitize"
+# vm: board=pci iommu=no args=pa params="vfio.enable_unsafe_noiommu_mode=1" memory=1G timeout=120 kernels="6.1 6.12 7.2"
 
 . check.sh
 logs=/tmp/out
@@ -24,7 +27,7 @@ launch() {
 	lcores=$1
 	shift
 	mkfifo /tmp/in
-	chroot /clients dpdk-testpmd --lcores "$lcores" -n 1 --no-telemetry -a 0000:00:03.0 -a 0000:01:00.0 \
+	chroot /clients dpdk-testpmd ${mode:+"$mode"} --lcores "$lcores" -n 1 --no-telemetry -a 0000:00:03.0 -a 0000:01:00.0 \
 		-- -i --nb-cores=1 --total-num-mbufs=4096 "$@" </tmp/in >/tmp/out 2>&1 &
 	exec 3>/tmp/in
 	echo "start tx_first" >&3
@@ -85,6 +88,8 @@ cp -P "$drivers"/librte_mempool_ring.* "$drivers"/librte_net_e1000.* /tmp/driver
 mount -o bind /tmp/drivers "$drivers"
 export LD_LIBRARY_PATH=/tmp/all
 
+mode=
+[ "$1" != pa ] || mode=--iova-mode=pa
 if [ "$1" = rate ]; then
 	rate
 	exit

@@ -271,9 +271,12 @@ def needed_modules(name, layout="platform"):
 
 
 @functools.lru_cache(None)
-def kernel_modules(name):
-    """The kernel's own VFIO for PCI, likewise."""
-    return in_loading_order(["vfio", "vfio_iommu_type1", "vfio_pci"], stock_modules(name))
+def kernel_modules(name, layout="pci"):
+    """The kernel's own VFIO for that board's devices, likewise."""
+    driver = "vfio_platform" if layout == "platform" else "vfio_pci"
+    if driver not in stock_modules(name):
+        raise BoardError(f"kernel {name} has no {driver} of its own")
+    return in_loading_order(["vfio", "vfio_iommu_type1", driver], stock_modules(name))
 
 
 def words(size):
@@ -360,7 +363,10 @@ def initramfs(name, command, programs, modules, parameters, timeout, mode, layou
 
 def qemu(name, dtb, initrd, smp, memory, append, extra, layout="platform", mode=()):
     machine = MACHINE + (",virtualization=on" if "kvm" in mode else "") + (",gic-version=2" if "gic2" in mode else "")
-    command = [str(NEWER_QEMU if "igb" in mode else "qemu-system-aarch64"), "-M", machine, "-cpu", CPUS.get(name, CPU), "-smp", str(smp), "-m", memory,
+    if "noiommu" in mode:
+        machine = machine.replace("iommu=smmuv3,", "")
+    emulator = NEWER_QEMU if "igb" in mode else "qemu-system-aarch64"
+    command = [str(emulator), "-M", machine, "-cpu", CPUS.get(name, CPU), "-smp", str(smp), "-m", memory,
                "-nodefaults", "-display", "none", "-no-reboot", "-accel", "tcg,thread=multi",
                "-kernel", str(kernel(name) / "vmlinuz"), "-initrd", str(initrd),
                # An oops ends the guest, and the whole log is on the serial line (panic_print).
@@ -396,7 +402,7 @@ def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, me
         "unloaded" leaves the modules in /lib/modules, "unbound" PCI functions without a driver, "clients"
         has Debian's programs in /clients, "kvm" a machine that can be a host itself, with its kernel's
         image as /bin/vmlinuz, "gic2" one whose MSIs are not told apart by their senders, "igb" one more
-        function on the PCI board
+        function on the PCI board, "noiommu" one without its SMMU
     overlay: of the device tree, one more, by its name
     echo: pass the guest's output on to stdout as it comes
     layout: one of BOARDS
@@ -407,6 +413,8 @@ def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, me
     files = [*PROGRAMS.glob("*"), *map(Path, programs)]
     if "kvm" in mode:
         files.append(kernel(name) / "vmlinuz")
+    if "noiommu" in mode and layout == "platform":
+        overlay = overlay or "noiommu"
     known = [*MODULES, PCI_MODULE]
     for parameter in parameters:
         if parameter.split(".")[0] not in known:
@@ -419,7 +427,7 @@ def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, me
     (BUILD / "vm").mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=BUILD / "vm", suffix=".cpio") as initrd:
         loaded = (needed_modules(name, layout) if modules == "evfio" else
-                  kernel_modules(name) if modules == "kernel" else [])
+                  kernel_modules(name, layout) if modules == "kernel" else [])
         first = [*stock, *(CLIENT_MODULES if "clients" in mode else ())]
         loaded = in_loading_order(first, stock_modules(name)) + loaded
         if "clients" in mode:

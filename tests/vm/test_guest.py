@@ -5,10 +5,11 @@ A line in a comment of the source says how its guest is to be; several give seve
 
 	/* vm: smp=1 memory=1G timeout=120 cmdline="iommu.passthrough=1" args="..." */
 	 * vm: params="vfio.removal_grace_ms=200" kernels="6.12" overlay="odd" load="no"
-	 * vm: board=pci bind=no gic=2 igb=yes
+	 * vm: board=pci bind=no gic=2 igb=yes iommu=no oracle=yes
 
 Without one it is run once, on the platform board as it is. The kernels are those in $KERNELS; $T picks
-programs. $ORACLE set runs those for the PCI board on the kernel's own VFIO.
+programs. $ORACLE set runs those for the PCI board on the kernel's own VFIO, and those that say oracle=yes
+on kernels that have vfio-platform.
 """
 
 import os
@@ -25,7 +26,7 @@ ONLY = os.environ.get("T", "").split()
 ORACLE = bool(os.environ.get("ORACLE"))
 OPTION_LINE = re.compile(r"^\s*(?:/\*|\*|#)\s*vm:\s*(.*?)\s*(?:\*/)?\s*$", re.MULTILINE)
 OPTIONS = {"smp", "memory", "timeout", "cmdline", "params", "args", "kernels", "overlay", "load", "board",
-           "bind", "stock", "kvm", "gic", "igb", "programs"}
+           "bind", "stock", "kvm", "gic", "igb", "iommu", "oracle", "programs"}
 
 
 def sources():
@@ -64,7 +65,8 @@ def job(kernel, source, program, command, options, name):
             mode=[word for word, wanted in {
                 "unbound": options.get("bind") == "no", "unloaded": options.get("load") == "no",
                 "clients": suite == "clients", "kvm": options.get("kvm") == "yes",
-                "gic2": options.get("gic") == "2", "igb": options.get("igb") == "yes"}.items() if wanted])
+                "gic2": options.get("gic") == "2", "igb": options.get("igb") == "yes",
+                "noiommu": options.get("iommu") == "no"}.items() if wanted])
         if result.data:
             board.GCOV.mkdir(parents=True, exist_ok=True)
             (board.GCOV / f"{name}.tar.gz").write_bytes(result.data)
@@ -86,9 +88,12 @@ def runs():
         if ONLY and source.stem not in ONLY:
             continue
         for number, options in enumerate(option_lines(source), 1):
-            if ORACLE and options.get("board") != "pci":
+            pci = options.get("board") == "pci"
+            if ORACLE and not pci and options.get("oracle") != "yes":
                 continue
             for kernel in KERNELS:
+                if ORACLE and not pci and "vfio_platform" not in board.stock_modules(kernel):
+                    continue
                 if kernel not in options.get("kernels", kernel).split():
                     continue
                 # The sanitized kernel has few host drivers.
