@@ -34,7 +34,7 @@
 #include <linux/slab.h>
 
 #include "../../core/evfio.h"
-#include "pin.h"
+#include "../../core/pin.h"
 
 static bool allow_unsafe_interrupts;
 module_param(allow_unsafe_interrupts, bool, 0644);
@@ -386,7 +386,7 @@ static int type1_map(void *data, u64 iova, u64 vaddr, u64 size, u32 flags)
 	if (ret)
 		goto free;
 
-	ret = pin_range(&m->pinned, vaddr, !disable_hugepages);
+	ret = evfio_pin(&m->pinned, vaddr, !disable_hugepages);
 	if (ret) {
 		ret = mapping_add_peer(iommu, m, vaddr, ret);
 	} else {
@@ -394,7 +394,7 @@ static int type1_map(void *data, u64 iova, u64 vaddr, u64 size, u32 flags)
 		ret = mapping_map(iommu, m);
 		up_read(&iommu->domains_lock);
 		if (ret)
-			unpin_range(&m->pinned);
+			evfio_unpin(&m->pinned);
 	}
 
 	mutex_lock(&iommu->lock);
@@ -476,7 +476,7 @@ static int type1_unmap(void *data, u64 iova, u64 *size, bool all)
 	up_read(&iommu->domains_lock);
 
 	for (m = doomed; m; m = m->doomed) {
-		unpin_range(&m->pinned);
+		evfio_unpin(&m->pinned);
 		cond_resched();
 	}
 
@@ -881,7 +881,7 @@ static void type1_release(void *data)
 	while ((m = mapping_first(iommu, 0, (dma_addr_t)U64_MAX))) {
 		rb_erase(&m->node, &iommu->mappings);
 		mapping_drop_peer(m);
-		unpin_range(&m->pinned);
+		evfio_unpin(&m->pinned);
 		kfree(m);
 	}
 	kfree(iommu->ranges);

@@ -2,8 +2,8 @@
 /*
  * A user's memory, pinned and described by extents.
  */
-#ifndef EVFIO_IOMMU_SMMU_PIN_H
-#define EVFIO_IOMMU_SMMU_PIN_H
+#ifndef EVFIO_CORE_PIN_H
+#define EVFIO_CORE_PIN_H
 
 #include <linux/mm_types.h>
 
@@ -44,7 +44,7 @@ static inline struct extent *extent_next(const struct extents **list, const stru
 /**
  * struct pinned - a range of user memory that stays where it is
  * @pages: how many, all accounted to @mm as locked memory
- * @mm: whose memory, NULL before pin_range() and after unpin_range()
+ * @mm: whose memory, NULL before evfio_pin() and after evfio_unpin()
  * @write: whether devices may write to it
  * @extents: where it is; the last member, with room for at least one
  */
@@ -55,7 +55,7 @@ struct pinned {
 	struct extents		extents;
 };
 
-int pin_range(struct pinned *pinned, unsigned long vaddr, bool coalesce);
-void unpin_range(struct pinned *pinned);
+int evfio_pin(struct pinned *pinned, unsigned long vaddr, bool coalesce);
+void evfio_unpin(struct pinned *pinned);
 
 #endif

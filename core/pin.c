@@ -6,6 +6,7 @@
  * accounted once a range, before the first page is touched. No lock is held or needed: a range
  * belongs to who is pinning it.
  */
+#include <linux/export.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -101,7 +102,7 @@ static void unpin_pages(struct pinned *pinned)
 }
 
 /**
- * pin_range() - pin memory of the current process
+ * evfio_pin() - pin memory of the current process
  * @pinned: pages, write and extents.max are set, the rest is zero
  * @vaddr: where it begins, page-aligned
  * @coalesce: join neighbouring pages
@@ -109,7 +110,7 @@ static void unpin_pages(struct pinned *pinned)
  * Return: 0; -ENOMEM if RLIMIT_MEMLOCK would be exceeded or memory is short; -EFAULT if a page is
  * not there or must not be accessed so; -EINTR when killed. On failure nothing is pinned.
  */
-int pin_range(struct pinned *pinned, unsigned long vaddr, bool coalesce)
+int evfio_pin(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 {
 	int ret;
 
@@ -126,12 +127,13 @@ int pin_range(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 	pinned->mm = current->mm;
 	return 0;
 }
+EXPORT_SYMBOL_GPL(evfio_pin);
 
 /**
- * unpin_range() - the counterpart of pin_range(); also for a range that was never pinned
- * @pinned: as pin_range() left it
+ * evfio_unpin() - the counterpart of evfio_pin(); also for a range that was never pinned
+ * @pinned: as evfio_pin() left it
  */
-void unpin_range(struct pinned *pinned)
+void evfio_unpin(struct pinned *pinned)
 {
 	if (!pinned->mm)
 		return;
@@ -140,3 +142,4 @@ void unpin_range(struct pinned *pinned)
 	mmdrop(pinned->mm);
 	pinned->mm = NULL;
 }
+EXPORT_SYMBOL_GPL(evfio_unpin);
