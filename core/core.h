@@ -6,7 +6,7 @@
  *	groups_lock (group.c) > evfio_group::lock > evfio_container::lock > isolation_lock
  *	evfio_group::lock > evfio_device::lock > evfio_device::irq_lock > evfio_line::lock
  *	evfio_device::lock > what evfio_peer::set takes
- *	evfio_container::lock > what evfio_iommu_ops::attach and detach take
+ *	evfio_container::lock > what evfio_iommu_ops::attach, detach and check take
  *	mmap_lock > evfio_device::lock
  *	an eventfd's lock > evfio_line::lock, and a try for evfio_device::lock (ioeventfd.c)
  * No lock is held across a user copy: a page of the user's may take forever to come, and removing
@@ -36,6 +36,8 @@ union evfio_args {
 	struct vfio_irq_set		irq_set;
 	struct vfio_device_ioeventfd	ioeventfd;
 	struct evfio_device_region_wc	region_wc;
+	struct evfio_device_pin		pin;
+	struct evfio_device_unpin	unpin;
 	struct vfio_iommu_type1_info	iommu;
 	struct vfio_iommu_type1_dma_map		map;
 	struct vfio_iommu_type1_dma_unmap	unmap;

@@ -52,6 +52,7 @@ struct evfio_device *evfio_device_alloc(size_t size, struct device *dev,
 	INIT_LIST_HEAD(&vdev->ioeventfds);
 	init_waitqueue_head(&vdev->wait);
 	INIT_LIST_HEAD(&vdev->peers);
+	evfio_pins_init(vdev);
 	vdev->dev = get_device(dev);
 	vdev->ops = ops;
 	return vdev;
@@ -142,7 +143,9 @@ static void device_close(struct evfio_device *vdev)
 	up_write(&vdev->lock);
 	evfio_irq_teardown(vdev);
 	evfio_ioeventfd_teardown(vdev);
-	if (!vdev->ops->close(vdev))
+	if (vdev->ops->close(vdev))
+		evfio_pins_release(vdev);
+	else
 		evfio_set_quarantine(group->set, group->iommu_group);
 	evfio_device_rest(vdev);
 	evfio_regions_release(vdev);
@@ -216,6 +219,7 @@ void evfio_device_unregister(struct evfio_device *vdev)
 	if (vdev->open_count)
 		device_revoke(vdev);
 	mutex_unlock(&group->lock);
+	evfio_pins_release(vdev);
 	evfio_group_remove(vdev);
 }
 EXPORT_SYMBOL_GPL(evfio_device_unregister);
@@ -392,6 +396,12 @@ static const struct evfio_ioctl device_ioctls[] = {
 	  EVFIO_ARGSZ | EVFIO_OUT, device_get_irq_info },
 	{ EVFIO_DEVICE_REGION_WC, sizeof(struct evfio_device_region_wc),
 	  EVFIO_ARGSZ | EVFIO_OUT, device_region_wc },
+#ifdef CONFIG_EVFIO_NOIOMMU
+	{ EVFIO_DEVICE_PIN, sizeof(struct evfio_device_pin),
+	  EVFIO_ARGSZ | EVFIO_OUT, evfio_noiommu_pin },
+	{ EVFIO_DEVICE_UNPIN, sizeof(struct evfio_device_unpin),
+	  EVFIO_ARGSZ, evfio_noiommu_unpin },
+#endif
 	{ VFIO_DEVICE_RESET, 0, 0, device_reset },
 	{ VFIO_DEVICE_FEATURE, offsetofend(struct vfio_device_feature, flags),
 	  EVFIO_ARGSZ, device_feature },

@@ -20,6 +20,7 @@
 #include <linux/types.h>
 #include <linux/vfio.h>
 #include <linux/wait.h>
+#include <linux/xarray.h>
 
 #include "compat.h"
 
@@ -282,6 +283,9 @@ struct evfio_device {
 	u32				num_ioeventfds;
 	wait_queue_head_t		wait;
 	struct address_space		*mapping;
+#ifdef CONFIG_EVFIO_NOIOMMU
+	struct xarray			pins;
+#endif
 };
 
 struct evfio_device *evfio_device_alloc(size_t size, struct device *dev,

@@ -16,6 +16,15 @@ int evfio_noiommu_permit(struct iommu_group *group);
 struct iommu_group *evfio_noiommu_join(struct device *dev);
 void evfio_noiommu_leave(struct device *dev, struct iommu_group *group);
 
+long evfio_noiommu_pin(void *obj, union evfio_args *args, unsigned long arg);
+long evfio_noiommu_unpin(void *obj, union evfio_args *args, unsigned long arg);
+void evfio_pins_release(struct evfio_device *vdev);
+
+static inline void evfio_pins_init(struct evfio_device *vdev)
+{
+	xa_init_flags(&vdev->pins, XA_FLAGS_ALLOC);
+}
+
 /* isolation.c */
 struct iommu_group *evfio_set_noiommu(struct device *dev);
 void evfio_set_forget(struct device *dev);
@@ -55,6 +64,14 @@ static inline void evfio_noiommu_leave(struct device *dev, struct iommu_group *g
 static inline bool evfio_is_noiommu(const struct evfio_iommu_ops *ops)
 {
 	return false;
+}
+
+static inline void evfio_pins_init(struct evfio_device *vdev)
+{
+}
+
+static inline void evfio_pins_release(struct evfio_device *vdev)
+{
 }
 
 static inline void evfio_noiommu_init(void)

@@ -29,13 +29,12 @@ static int not_allowed(int err, const char *what, const struct evfio_sysdev *dev
 
 int wait_for_node(const struct evfio_sysdev *dev)
 {
-	char path[PATH_LEN + 32], noiommu[PATH_LEN + 32];
+	char path[PATH_LEN + 32];
 	int ms;
 
-	snprintf(path, sizeof(path), "%s/vfio/%d", evfio_roots.dev, dev->group);
-	snprintf(noiommu, sizeof(noiommu), "%s/vfio/noiommu-%d", evfio_roots.dev, dev->group);
 	for (ms = 0; ms < NODE_TIMEOUT_MS; ms += 10) {
-		if (!access(path, F_OK) || !access(noiommu, F_OK))
+		group_node(dev, path, sizeof(path));
+		if (!access(path, F_OK))
 			return 0;
 		sleep_ms(10);
 	}
@@ -64,8 +63,9 @@ static int refused(int err, const struct evfio_sysdev *dev)
 		evfio_sysdev_free(now);
 	}
 	if (no_group)
-		return fail(-ENODEV, "%s has no IOMMU group: no IOMMU serves it%s", dev->name,
-			    dev->has_iommu ? ", or it is switched off" : "");
+		return fail(-ENODEV, "%s has no IOMMU group: no IOMMU serves it%s; if you accept "
+			    "what that means, set enable_unsafe_noiommu_mode=1 of vfio",
+			    dev->name, dev->has_iommu ? ", or it is switched off" : "");
 	return fail(err, "%s refused %s: %s (`dmesg` may say why)", dev->vfio_driver, dev->name,
 		    strerror(-err));
 }

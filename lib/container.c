@@ -86,12 +86,21 @@ int evfio_container_pinned(const struct evfio_container *ct, uint64_t *kib)
 	return found ? 0 : fail(-EOPNOTSUPP, "this kernel's VFIO does not tell what is pinned");
 }
 
+bool group_node(const struct evfio_sysdev *dev, char *path, size_t size)
+{
+	snprintf(path, size, "%s/vfio/noiommu-%d", evfio_roots.dev, dev->group);
+	if (!access(path, F_OK))
+		return true;
+	snprintf(path, size, "%s/vfio/%d", evfio_roots.dev, dev->group);
+	return false;
+}
+
 int group_open(const struct evfio_sysdev *dev)
 {
 	char path[PATH_LEN + 32], holders[256];
 	int fd, err;
 
-	snprintf(path, sizeof(path), "%s/vfio/%d", evfio_roots.dev, dev->group);
+	group_node(dev, path, sizeof(path));
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;
@@ -107,12 +116,10 @@ int group_open(const struct evfio_sysdev *dev)
 			    "no permission on %s: `chgrp` it to a group you are in, or for good by "
 			    "a udev rule: SUBSYSTEM==\"vfio\", GROUP=\"vfio\", MODE=\"0660\"",
 			    path);
+	case -EPERM:
+		return fail(err, "%s has no IOMMU: to open it takes CAP_SYS_RAWIO, or root",
+			    dev->name);
 	case -ENOENT:
-		snprintf(path, sizeof(path), "%s/vfio/noiommu-%d", evfio_roots.dev, dev->group);
-		if (!access(path, F_OK))
-			return fail(-ENODEV,
-				    "%s is bound without an IOMMU (%s), which has no DMA mappings",
-				    dev->name, path);
 		return fail(err, "%s/vfio/%d is missing: nothing (devtmpfs, udev) creates it",
 			    evfio_roots.dev, dev->group);
 	default:
@@ -157,6 +164,9 @@ static int set_iommu(struct evfio_container *ct, const struct evfio_sysdev *dev)
 	static const int types[] = { VFIO_TYPE1v2_IOMMU, VFIO_TYPE1_IOMMU };
 	size_t i;
 
+	if (ct->noiommu)
+		return ioctl(ct->fd, VFIO_SET_IOMMU, VFIO_NOIOMMU_IOMMU) ?
+		       fail_errno("%s cannot be used without an IOMMU", dev->name) : 0;
 	for (i = 0; i < ARRAY_SIZE(types); i++) {
 		if (ioctl(ct->fd, VFIO_CHECK_EXTENSION, types[i]) <= 0)
 			continue;
@@ -186,11 +196,14 @@ static int add_group(struct evfio_container *ct, const struct evfio_sysdev *dev,
 {
 	struct vfio_group_status status = { .argsz = sizeof(status) };
 	struct group *group = calloc(1, sizeof(*group));
+	char path[PATH_LEN + 32];
+	bool noiommu;
 	int err;
 
 	if (!group)
 		return fail(-ENOMEM, "no memory for group %d", dev->group);
 	group->number = dev->group;
+	noiommu = group_node(dev, path, sizeof(path));
 	group->fd = group_open(dev);
 	if (group->fd < 0) {
 		err = group->fd;
@@ -202,12 +215,16 @@ static int add_group(struct evfio_container *ct, const struct evfio_sysdev *dev,
 		err = fail_errno("cannot get the status of group %d", dev->group);
 	else if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
 		err = not_viable(dev);
+	else if (ct->groups && ct->noiommu != noiommu)
+		err = fail(-EPERM, "%s has %s IOMMU, unlike the container's other devices",
+			   dev->name, noiommu ? "no" : "an");
 	else
 		err = set_container(ct, dev, group->fd);
 	if (err)
 		goto close_group;
 
 	if (!ct->groups) {
+		ct->noiommu = noiommu;
 		err = set_iommu(ct, dev);
 		if (err)
 			goto unset;
@@ -216,7 +233,7 @@ static int add_group(struct evfio_container *ct, const struct evfio_sysdev *dev,
 		ct->iommu_generation++;
 	}
 	/* A further group may bring reserved addresses of its own. */
-	err = dma_update_ranges(ct);
+	err = noiommu ? 0 : dma_update_ranges(ct);
 	if (err)
 		goto unset;
 	group->next = ct->groups;

@@ -278,9 +278,15 @@ static int take_iova(struct evfio_container *ct, uint64_t size, uint64_t iova)
 	}
 }
 
-static int no_device(void)
+/* Whether there are mappings in the container at all; if not, a message. ct->lock is held. */
+static int check_iommu(const struct evfio_container *ct)
 {
-	return fail(-ENODEV, "no device is open in the container, so it has no IOMMU yet");
+	if (!ct->groups)
+		return fail(-ENODEV, "no device is open in the container, so it has no IOMMU yet");
+	if (ct->noiommu)
+		return fail(-EOPNOTSUPP, "the container's devices have no IOMMU, so nothing can be "
+			    "mapped: evfio_pin_memory() has memory for them");
+	return 0;
 }
 
 /* Maps size bytes at addr; at *fixed, if that is given. */
@@ -303,15 +309,13 @@ static int map(struct evfio_container *ct, void *addr, size_t size, uint64_t ali
 
 	pthread_mutex_lock(&ct->lock);
 	mask = granule(ct) - 1;
-	if (!ct->groups)
-		err = no_device();
-	else if (!size || (size & mask) || ((uintptr_t)addr & mask) || (iova & mask))
+	err = check_iommu(ct);
+	if (!err && (!size || (size & mask) || ((uintptr_t)addr & mask) || (iova & mask)))
 		err = fail(-EINVAL, "address %p, size 0x%zx and IOVA 0x%" PRIx64 " must be "
 			   "multiples of the IOMMU's page, 0x%" PRIx64, addr, size, iova, mask + 1);
-	else if (fixed)
-		err = take_iova(ct, size, iova);
-	else
-		err = choose_iova(ct, addr, size, align, &iova);
+	if (!err)
+		err = fixed ? take_iova(ct, size, iova) :
+			      choose_iova(ct, addr, size, align, &iova);
 	if (!err)
 		ct->refs++;
 	mapping->iommu_generation = ct->iommu_generation;
@@ -426,7 +430,7 @@ int evfio_dma_alloc(struct evfio_container *ct, size_t size, uint64_t align, uns
 		return fail(-EINVAL, "alignment 0x%" PRIx64 " is not a power of two", align);
 
 	pthread_mutex_lock(&ct->lock);
-	err = ct->groups ? 0 : no_device();
+	err = check_iommu(ct);
 	page = shift ? 1ULL << shift : (uint64_t)sysconf(_SC_PAGESIZE);
 	if (!err && page < granule(ct))
 		page = granule(ct);
@@ -620,7 +624,7 @@ int evfio_dma_page_sizes(struct evfio_container *ct, uint64_t *sizes)
 	int err;
 
 	pthread_mutex_lock(&ct->lock);
-	err = ct->groups ? 0 : no_device();
+	err = check_iommu(ct);
 	if (!err)
 		*sizes = ct->page_sizes;
 	pthread_mutex_unlock(&ct->lock);
@@ -634,7 +638,7 @@ int evfio_dma_ranges(struct evfio_container *ct, struct evfio_iova_range *ranges
 	int ret;
 
 	pthread_mutex_lock(&ct->lock);
-	ret = ct->groups ? (int)ct->iova.nr_ranges : no_device();
+	ret = check_iommu(ct) ?: (int)ct->iova.nr_ranges;
 	if (ret > 0) {
 		n = ct->iova.nr_ranges < max ? ct->iova.nr_ranges : max;
 		if (n)
@@ -652,7 +656,7 @@ int evfio_dma_available(struct evfio_container *ct, uint32_t *count)
 	int err;
 
 	pthread_mutex_lock(&ct->lock);
-	err = ct->groups ? get_info(ct, &info, &size) : no_device();
+	err = check_iommu(ct) ?: get_info(ct, &info, &size);
 	pthread_mutex_unlock(&ct->lock);
 	if (err)
 		return err;

@@ -112,7 +112,10 @@ int wait_for_node(const struct evfio_sysdev *dev);
 
 /* container.c */
 
-/* Opens /dev/vfio/N. Returns its file descriptor, or a negative errno with a message. */
+/* The path of dev's group's node, /dev/vfio/N or, and then true, /dev/vfio/noiommu-N. */
+bool group_node(const struct evfio_sysdev *dev, char *path, size_t size);
+
+/* Opens it. Returns its file descriptor, or a negative errno with a message. */
 int group_open(const struct evfio_sysdev *dev);
 
 /* A group that is open in a container. Protected by the container's lock. */
@@ -132,6 +135,7 @@ struct evfio_container {
 	int fd;
 	unsigned int refs;
 	struct group *groups;
+	bool noiommu;			/* its groups have no IOMMU */
 	/*
 	 * Counts how often the container has got an IOMMU, which is lost with the last group. A
 	 * buffer that was mapped in an earlier one has nothing left to unmap.

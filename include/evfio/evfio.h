@@ -20,6 +20,7 @@
 #include <evfio/error.h>
 #include <evfio/irq.h>
 #include <evfio/pci.h>
+#include <evfio/pin.h>
 #include <evfio/region.h>
 #include <evfio/sriov.h>
 #include <evfio/sysfs.h>

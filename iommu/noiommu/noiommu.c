@@ -11,6 +11,7 @@
  * groups_lock of the core is held where devices join and leave; nothing else changes.
  */
 #include <linux/capability.h>
+#include <linux/evfio.h>
 #include <linux/panic.h>
 
 #include "../../core/noiommu.h"
@@ -22,7 +23,8 @@ MODULE_PARM_DESC(enable_unsafe_noiommu_mode,
 
 static int noiommu_check(void *iommu, unsigned long extension)
 {
-	return extension == VFIO_NOIOMMU_IOMMU && enable_unsafe_noiommu_mode;
+	return (extension == VFIO_NOIOMMU_IOMMU && enable_unsafe_noiommu_mode) ||
+	       extension == EVFIO_EXT_DEVICE_PIN;
 }
 
 static const char *noiommu_name(void *iommu)

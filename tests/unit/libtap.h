@@ -77,6 +77,7 @@ struct fake_vfio {
 	int set_iommu_errno;
 	int get_device_errno;
 	int map_errno;
+	int pin_errno;
 	bool not_viable;
 	bool no_caps;			/* VFIO_IOMMU_GET_INFO without capabilities */
 	bool fixed_irq;			/* interrupt 0 cannot be masked */
@@ -97,6 +98,8 @@ struct fake_vfio {
 	uint32_t kind, enabled;		/* PCI: which interrupts are in use, and how many */
 	int32_t vector_fd[4];
 	uint32_t msi;			/* vectors of EVFIO_DEVICE_MSI */
+	unsigned int pins;		/* what EVFIO_DEVICE_PIN holds */
+	uint64_t pin_mask;		/* and its mask */
 };
 
 extern struct fake_vfio fake;

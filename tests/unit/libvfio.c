@@ -88,12 +88,22 @@ static void leave(void)
 
 static bool in_container[16];
 
+/* The number of "3" or "noiommu-3", -1 for what is no group. */
+static int group_number(const char *name)
+{
+	if (!strncmp(name, "noiommu-", 8))
+		name += 8;
+	return name[0] >= '0' && name[0] <= '9' ? atoi(name) : -1;
+}
+
 int __wrap_close(int fd)
 {
 	const char *name = object(fd);
 
-	if (name && name[0] >= '0' && name[0] <= '9' && in_container[atoi(name)]) {
-		in_container[atoi(name)] = false;
+	int group = name ? group_number(name) : -1;
+
+	if (group >= 0 && in_container[group]) {
+		in_container[group] = false;
 		leave();
 	}
 	return __real_close(fd);
@@ -383,6 +393,34 @@ static int group_ioctl(int group, unsigned long request, void *arg)
 	return give(ENOTTY);
 }
 
+/* Every other page from 2 GiB on. */
+static int add_pin(struct evfio_device_pin *pin)
+{
+	const size_t room = (pin->argsz - sizeof(*pin)) / sizeof(pin->extents[0]);
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint32_t i;
+
+	if (fake.pin_errno)
+		return give(fake.pin_errno);
+	pin->nr_extents = (uint32_t)(pin->size / page);
+	if (pin->nr_extents > room)
+		return give(ENOSPC);
+	for (i = 0; i < pin->nr_extents; i++)
+		pin->extents[i] = (struct evfio_device_extent){ 0x80000000 + 2 * i * page, page };
+	pin->id = 7;
+	fake.pins++;
+	fake.pin_mask = pin->mask;
+	return 0;
+}
+
+static int drop_pin(const struct evfio_device_unpin *unpin)
+{
+	if (unpin->id != 7 || !fake.pins)
+		return give(ENOENT);
+	fake.pins--;
+	return 0;
+}
+
 static int pci_ioctl(unsigned long request, void *arg)
 {
 	struct vfio_device_info *info = arg;
@@ -466,6 +504,10 @@ static int device_ioctl(unsigned long request, void *arg)
 		return add_msi(arg);
 	case EVFIO_DEVICE_MSI_MESSAGE:
 		return msi_message(arg);
+	case EVFIO_DEVICE_PIN:
+		return add_pin(arg);
+	case EVFIO_DEVICE_UNPIN:
+		return drop_pin(arg);
 	}
 	return give(ENOTTY);
 }
@@ -487,5 +529,5 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 		return pci_ioctl(request, arg);
 	if (!strncmp(name, "device-", 7))
 		return device_ioctl(request, arg);
-	return group_ioctl(atoi(name), request, arg);
+	return group_ioctl(group_number(name), request, arg);
 }

@@ -65,7 +65,12 @@ static void failures(void)
 	tree_remove("dev/vfio/3");
 	refused("10000000.edu", -ENOENT, "/dev/vfio/3 is missing");
 	tree_text("dev/vfio/noiommu-3", "");
-	refused("10000000.edu", -ENODEV, "bound without an IOMMU");
+	fake.open_group_errno = EPERM;
+	refused("10000000.edu", -EPERM, "takes CAP_SYS_RAWIO");
+	fake_reset();
+	fake.set_iommu_errno = EPERM;
+	refused("10000000.edu", -EPERM, "cannot be used without an IOMMU");
+	fake_reset();
 	tree_remove("dev/vfio/noiommu-3");
 	tree_text("dev/vfio/3", "");
 

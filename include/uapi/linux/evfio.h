@@ -117,4 +117,87 @@ struct evfio_device_region_wc {
  */
 #define EVFIO_DEVICE_REGION_WC	_IO(EVFIO_TYPE, 2)
 
+/*
+ * DMA of devices without an IOMMU: memory of the caller's that is held where it is, and its
+ * addresses on the device's bus. Without an IOMMU there are no other device addresses; and mlock()
+ * does not keep the kernel from moving a page.
+ *
+ * Nothing keeps the device from other addresses. What is held is given back by EVFIO_DEVICE_UNPIN,
+ * or when the last fd of the device has been closed, or the device was taken away, and it has been
+ * reset after that. If the kernel cannot reset it (no VFIO_DEVICE_FLAGS_RESET) nor keep it from
+ * doing DMA, as it can any PCI device, then not before it is unbound from VFIO.
+ *
+ * Offered (VFIO_CHECK_EXTENSION) by a container that is empty or in no-IOMMU mode.
+ */
+#define EVFIO_EXT_DEVICE_PIN	0xef03
+
+/**
+ * struct evfio_device_extent - a run of addresses on a device's bus
+ * @address: the first
+ * @size: in bytes
+ */
+struct evfio_device_extent {
+	__aligned_u64	address;
+	__aligned_u64	size;
+};
+
+/**
+ * struct evfio_device_pin - argument of EVFIO_DEVICE_PIN
+ * @argsz: size of the structure and of as many @extents as there is room for
+ * @flags: VFIO_DMA_MAP_FLAG_READ if the device is to read it, VFIO_DMA_MAP_FLAG_WRITE if it is to
+ *	write, or both
+ * @vaddr: the caller's address of it, a multiple of the page size
+ * @size: in bytes, a multiple of the page size
+ * @mask: the highest address that the device can put on its bus; 0: what the kernel takes for it,
+ *	which is 32 bits unless firmware says otherwise. What firmware says of the bus holds in any
+ *	case (dma-ranges)
+ * @id: out: for EVFIO_DEVICE_UNPIN
+ * @nr_extents: out: how many extents it has
+ * @extents: out: where the device finds it, in the order of the caller's addresses
+ */
+struct evfio_device_pin {
+	__u32	argsz;
+	__u32	flags;
+	__aligned_u64	vaddr;
+	__aligned_u64	size;
+	__aligned_u64	mask;
+	__u32	id;
+	__u32	nr_extents;
+	struct evfio_device_extent	extents[];
+};
+
+/*
+ * EVFIO_DEVICE_PIN - on a device's fd: hold memory for DMA, and tell where the device finds it
+ *
+ * It counts as locked (RLIMIT_MEMLOCK). Nothing is copied behind the caller's back: memory that the
+ * device cannot reach is an error.
+ *
+ * Return: 0; -1 and errno: EINVAL for @argsz, @flags, or @vaddr and @size; ENOSPC if @extents is
+ * too short (@nr_extents says what it takes); ERANGE if the device cannot reach all of it;
+ * EOPNOTSUPP if the platform puts something between memory and the device; ENOTTY if the device has
+ * an IOMMU; ENOMEM if RLIMIT_MEMLOCK would be exceeded, or without memory; EFAULT if there is no
+ * such memory, or not to be accessed so; EINTR when killed; ENODEV if the device was taken away.
+ */
+#define EVFIO_DEVICE_PIN	_IO(EVFIO_TYPE, 3)
+
+/**
+ * struct evfio_device_unpin - argument of EVFIO_DEVICE_UNPIN
+ * @argsz: size of the structure
+ * @flags: 0
+ * @id: which, as EVFIO_DEVICE_PIN told
+ */
+struct evfio_device_unpin {
+	__u32	argsz;
+	__u32	flags;
+	__u32	id;
+};
+
+/*
+ * EVFIO_DEVICE_UNPIN - on a device's fd: give memory back, which the device does not use any more
+ *
+ * Return: 0; -1 and errno: EINVAL for @argsz or @flags, ENOENT if there is no such @id, ENOTTY if
+ * the device has an IOMMU.
+ */
+#define EVFIO_DEVICE_UNPIN	_IO(EVFIO_TYPE, 4)
+
 #endif

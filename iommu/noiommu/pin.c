@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory for DMA without an IOMMU: pinned, and told by its addresses on the device's bus.
+ *
+ * A struct pinned belongs to the device it was pinned for, not to the process. It is in
+ * evfio_device::pins from EVFIO_DEVICE_PIN until EVFIO_DEVICE_UNPIN, until the device is closed or
+ * revoked, and quiet, or until it is unbound; who takes it out unpins it. It is put in with
+ * evfio_device::lock held, so that none comes once the device is revoked.
+ */
+#include <linux/dma-direct.h>
+#include <linux/dma-map-ops.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/swiotlb.h>
+
+#include "../../core/core.h"
+#include "../../core/pin.h"
+
+/* Extents for which there is room without a further allocation. */
+#define FEW	4
+
+/* The next extent, if it is one, goes to the user; it is counted also when there is no room. */
+static int extent_put(const struct evfio_device_extent *extent, struct evfio_device_pin *user,
+		      unsigned long arg)
+{
+	const size_t at = struct_size(user, extents, user->nr_extents);
+
+	if (!extent->size)
+		return 0;
+	user->nr_extents++;
+	return at + sizeof(*extent) > user->argsz ? 0 :
+	       evfio_tail_put(arg, at, extent, 1, sizeof(*extent));
+}
+
+/* Tell the user where the device finds it; -ERANGE if it cannot. */
+static int pinned_tell(struct device *dev, const struct pinned *pinned,
+		       struct evfio_device_pin *user, unsigned long arg)
+{
+	const u64 limit = min_not_zero(user->mask ?: dma_get_mask(dev), dev->bus_dma_limit);
+	const struct extents *list = &pinned->extents;
+	struct evfio_device_extent next = { };
+	unsigned long pfn;
+	struct extent *e;
+	dma_addr_t bus;
+	int ret;
+
+	user->nr_extents = 0;
+	for_each_extent(e, list) {
+		/* Page by page: what the bus does with addresses may change in the middle. */
+		for (pfn = e->pfn; pfn < e->pfn + e->count; pfn++) {
+			bus = phys_to_dma(dev, PFN_PHYS(pfn));
+			if (bus > limit || limit - bus < PAGE_SIZE - 1)
+				return -ERANGE;
+			if (next.address + next.size != bus) {
+				ret = extent_put(&next, user, arg);
+				if (ret)
+					return ret;
+				next.address = bus;
+				next.size = 0;
+			}
+			next.size += PAGE_SIZE;
+		}
+		cond_resched();
+	}
+	return extent_put(&next, user, arg) ?:
+	       struct_size(user, extents, user->nr_extents) > user->argsz ? -ENOSPC : 0;
+}
+
+static void pinned_free(struct pinned *pinned)
+{
+	evfio_unpin(pinned);
+	kfree(pinned);
+}
+
+/**
+ * evfio_noiommu_pin() - EVFIO_DEVICE_PIN
+ * @obj: the device
+ * @args: struct evfio_device_pin
+ * @arg: the same, the user's
+ */
+long evfio_noiommu_pin(void *obj, union evfio_args *args, unsigned long arg)
+{
+	const u32 flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
+	struct evfio_device_pin *user = &args->pin;
+	struct evfio_device *vdev = obj;
+	struct pinned *pinned;
+	u64 last;
+	int ret;
+
+	if (!evfio_noiommu(vdev->group->iommu_group))
+		return -ENOTTY;
+	if (!user->flags || user->flags & ~flags || !user->size ||
+	    (user->vaddr | user->size) & ~PAGE_MASK ||
+	    check_add_overflow(user->vaddr, user->size - 1, &last) || last != (unsigned long)last)
+		return -EINVAL;
+	if (get_dma_ops(vdev->dev) || is_swiotlb_force_bounce(vdev->dev))
+		return -EOPNOTSUPP;
+	pinned = kzalloc(struct_size(pinned, extents.extent, FEW), GFP_KERNEL_ACCOUNT);
+	if (!pinned)
+		return -ENOMEM;
+	pinned->pages = user->size >> PAGE_SHIFT;
+	pinned->write = user->flags & VFIO_DMA_MAP_FLAG_WRITE;
+	pinned->extents.max = FEW;
+	ret = evfio_pin(pinned, user->vaddr, true) ?: pinned_tell(vdev->dev, pinned, user, arg) ?:
+	      evfio_device_lock(vdev);
+	if (!ret) {
+		ret = xa_alloc(&vdev->pins, &user->id, pinned, xa_limit_32b, GFP_KERNEL_ACCOUNT);
+		evfio_device_unlock(vdev);
+	}
+	if (ret)
+		pinned_free(pinned);
+	return ret;
+}
+
+/**
+ * evfio_noiommu_unpin() - EVFIO_DEVICE_UNPIN
+ * @obj: the device
+ * @args: struct evfio_device_unpin
+ * @arg: the same, the user's
+ */
+long evfio_noiommu_unpin(void *obj, union evfio_args *args, unsigned long arg)
+{
+	struct evfio_device *vdev = obj;
+	struct pinned *pinned;
+
+	if (!evfio_noiommu(vdev->group->iommu_group))
+		return -ENOTTY;
+	if (args->unpin.flags)
+		return -EINVAL;
+	pinned = xa_erase(&vdev->pins, args->unpin.id);
+	if (!pinned)
+		return -ENOENT;
+	pinned_free(pinned);
+	return 0;
+}
+
+/**
+ * evfio_pins_release() - give back all memory that is pinned for a device
+ * @vdev: the device, which does no DMA any more, as far as we can see to it
+ */
+void evfio_pins_release(struct evfio_device *vdev)
+{
+	struct pinned *pinned;
+	unsigned long id;
+
+	xa_for_each(&vdev->pins, id, pinned) {
+		pinned = xa_erase(&vdev->pins, id);
+		if (pinned)
+			pinned_free(pinned);
+	}
+}

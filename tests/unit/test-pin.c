@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A device without an IOMMU, and memory for it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "internal.h"
+#include "libtap.h"
+
+#define NAME	"10000000.edu"
+#define BUS	0x80000000u	/* libvfio.c's first */
+
+static size_t page;
+
+static void refused(struct evfio_device *dev, int err, int want, const char *text)
+{
+	struct evfio_pin *pin;
+	void *mem = aligned_alloc(page, page);
+
+	fake.pin_errno = err;
+	is(evfio_pin_memory(dev, mem, page, EVFIO_DMA_BOTH, 32, &pin), want, "errno %d", err);
+	message_has(text);
+	fake.pin_errno = 0;
+	free(mem);
+}
+
+static void bad_arguments(struct evfio_device *dev)
+{
+	char *mem = aligned_alloc(page, page);
+	struct evfio_pin *pin;
+
+	is(evfio_pin_memory(dev, mem, 0, 3, 32, &pin), -EINVAL, "no size");
+	is(evfio_pin_memory(dev, mem, page - 1, 3, 32, &pin), -EINVAL, "less than a page");
+	is(evfio_pin_memory(dev, mem + 8, page, 3, 32, &pin), -EINVAL, "within a page");
+	message_has("multiples of the page size");
+	is(evfio_pin_memory(dev, mem, page, 0, 32, &pin), -EINVAL, "no flags");
+	is(evfio_pin_memory(dev, mem, page, 4 | 3, 32, &pin), -EINVAL, "unknown flags");
+	message_has("0x7 are no flags");
+	is(evfio_pin_memory(dev, mem, page, 3, 11, &pin), -EINVAL, "11 bits");
+	is(evfio_pin_memory(dev, mem, page, 3, 65, &pin), -EINVAL, "65 bits");
+	message_has("not 65");
+	free(mem);
+}
+
+static void memory(struct evfio_device *dev)
+{
+	void *mem = aligned_alloc(page, 3 * page);
+	struct evfio_pin *pin;
+	size_t left;
+
+	is(evfio_pin_memory(dev, mem, 3 * page, EVFIO_DMA_BOTH, 28, &pin), 0, "three pages");
+	is(fake.pins, 1, "are pinned once");
+	ok(fake.pin_mask == 0xfffffff, "for 28 bits");
+	ok(pin->addr == mem && pin->size == 3 * page, "what was asked for");
+	is(pin->nr_extents, 3, "three extents");
+	ok(evfio_pin_address(pin, 0, NULL) == BUS, "the first byte");
+	ok(evfio_pin_address(pin, page - 1, &left) == BUS + page - 1, "the page's last");
+	ok(left == 1, "which is the last of its extent");
+	ok(evfio_pin_address(pin, 2 * page + 4, &left) == BUS + 4 * page + 4, "the third page");
+	ok(left == page - 4, "and what is left of it");
+	is(evfio_pin_free(pin), 0, "given back");
+	is(fake.pins, 0, "nothing is pinned");
+	is(evfio_pin_memory(dev, mem, page, EVFIO_DMA_TO_DEVICE, 64, &pin), 0, "64 bits");
+	ok(fake.pin_mask == UINT64_MAX, "all of them");
+	fake.pins = 0;
+	is(evfio_pin_free(pin), -ENOENT, "what is not there");
+	message_has("cannot unpin");
+	is(evfio_pin_free(NULL), 0, "nothing");
+	free(mem);
+}
+
+int main(void)
+{
+	struct evfio_iova_range range;
+	struct evfio_device *dev, *other;
+	struct evfio_container *ct;
+	struct evfio_dma *dma;
+
+	tree_new();
+	fake_reset();
+	page = (size_t)sysconf(_SC_PAGESIZE);
+	is(evfio_open(NAME, &dev), 0, "a device with an IOMMU");
+	refused(dev, ENOTTY, -ENOTTY, "has an IOMMU: evfio_dma_map()");
+	evfio_close(dev);
+
+	tree_remove("dev/vfio/3");
+	tree_text("dev/vfio/noiommu-3", "");
+	is(evfio_open(NAME, &dev), 0, "the device without it");
+	is(fake.iommu_type, VFIO_NOIOMMU_IOMMU, "in no-IOMMU mode");
+	ct = evfio_device_container(dev);
+	is(evfio_dma_alloc(ct, page, 0, EVFIO_DMA_BOTH, &dma), -EOPNOTSUPP, "nothing is allocated");
+	message_has("evfio_pin_memory()");
+	is(evfio_dma_ranges(ct, &range, 1), -EOPNOTSUPP, "there are no IOVAs");
+	is(evfio_open_in(ct, "9010000.pl031", &other), -EPERM, "one with an IOMMU in its container");
+	message_has("has an IOMMU, unlike");
+
+	bad_arguments(dev);
+	memory(dev);
+	refused(dev, ENOTTY, -ENOTTY, "load evfio's modules");
+	refused(dev, ERANGE, -ERANGE, "by 32 bits of address");
+	refused(dev, EOPNOTSUPP, -EOPNOTSUPP, "reaches memory directly");
+	refused(dev, EFAULT, -EFAULT, "cannot be mapped");
+	refused(dev, ENODEV, -ENODEV, "cannot pin");
+	evfio_close(dev);
+	is(fake.iommu_type, 0, "closed: the container is empty");
+	tree_free();
+	return done();
+}
