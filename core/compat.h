@@ -9,6 +9,7 @@
 #include <linux/eventfd.h>
 #include <linux/gfp.h>
 #include <linux/iommu.h>
+#include <linux/irqbypass.h>
 #include <linux/irqdomain.h>
 #include <linux/mm.h>
 #include <linux/msi.h>
@@ -52,6 +53,29 @@ static inline void evfio_eventfd_signal(struct eventfd_ctx *ctx)
 	eventfd_signal(ctx);
 #else
 	eventfd_signal(ctx, 1);
+#endif
+}
+
+/* A failure is of no interest: it is as if nobody wanted the interrupt. */
+static inline void evfio_bypass_register(struct irq_bypass_producer *producer,
+					 struct eventfd_ctx *ctx, int irq)
+{
+#ifdef HAVE_BYPASS_EVENTFD
+	irq_bypass_register_producer(producer, ctx, irq);
+#else
+	producer->token = ctx;
+	producer->irq = irq;
+	if (irq_bypass_register_producer(producer))
+		producer->token = NULL;
+#endif
+}
+
+/* One that is not registered is let be. */
+static inline void evfio_bypass_unregister(struct irq_bypass_producer *producer)
+{
+	irq_bypass_unregister_producer(producer);
+#ifndef HAVE_BYPASS_EVENTFD
+	producer->token = NULL;
 #endif
 }
 

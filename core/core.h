@@ -4,13 +4,14 @@
  *
  * Locks, outermost first:
  *	groups_lock (group.c) > evfio_group::lock > evfio_container::lock > isolation_lock
- *	evfio_group::lock > evfio_device::lock > evfio_device::irq_lock > evfio_line::lock
+ *	evfio_group::lock > evfio_device::irq_lock > evfio_device::lock > evfio_line::lock
+ *	evfio_device::irq_lock > what KVM takes for an irq bypass > mmap_lock
  *	evfio_device::lock > what evfio_peer::set takes
  *	evfio_container::lock > what evfio_iommu_ops::attach, detach and check take
  *	mmap_lock > evfio_device::lock
  *	an eventfd's lock > evfio_line::lock, and a try for evfio_device::lock (ioeventfd.c)
  * No lock is held across a user copy: a page of the user's may take forever to come, and removing
- * a device must not wait for it.
+ * a device must not wait for it. But who holds irq_lock may wait for KVM, which does just that.
  */
 #ifndef EVFIO_CORE_CORE_H
 #define EVFIO_CORE_CORE_H
@@ -164,7 +165,7 @@ void evfio_peers_restore(struct evfio_device *vdev);
 
 /* irq.c */
 
-long evfio_irq_set(struct evfio_device *vdev, const struct vfio_irq_set *set, void __user *data);
+long evfio_irq_set(struct evfio_device *vdev, struct vfio_irq_set *set, void __user *data);
 void evfio_irq_drain(struct evfio_device *vdev);
 void evfio_irq_teardown(struct evfio_device *vdev);
 struct evfio_irq *evfio_irq_find(struct evfio_device *vdev, u32 index);

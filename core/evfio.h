@@ -135,6 +135,7 @@ struct evfio_line_ops {
  * @requested: the interrupt is ours, that is, @trigger is set; under evfio_device::irq_lock
  * @automask: level interrupt: the handler masks it, the user unmasks it
  * @trigger: signalled when the line fires; changes only while the handler cannot run
+ * @bypass: offers the line to KVM; under evfio_device::irq_lock alone
  * @mask, @unmask: eventfds that do what their name says
  */
 struct evfio_line {
@@ -148,6 +149,7 @@ struct evfio_line {
 	bool			requested;
 	bool			automask;
 	struct eventfd_ctx	*trigger;
+	struct irq_bypass_producer	bypass;
 	struct evfio_irqfd	mask;
 	struct evfio_irqfd	unmask;
 };
@@ -278,7 +280,7 @@ struct evfio_device {
 	bool				revoked;
 	struct rw_semaphore		lock;	/* revoked, peers, ioeventfds; the hardware */
 	struct list_head		peers;
-	struct mutex			irq_lock;	/* the set-up of irqs */
+	struct mutex			irq_lock;	/* the set-up of irqs, outside lock */
 	struct list_head		ioeventfds;
 	u32				num_ioeventfds;
 	wait_queue_head_t		wait;

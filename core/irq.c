@@ -8,7 +8,8 @@
  * go of it, unmasks it, by ioctl or through an eventfd. Some indices have interrupts only while
  * they are in use, from the first trigger until the user switches the index off.
  *
- * evfio_device::irq_lock protects the set-up: triggers and irqfds. evfio_line::lock protects the
+ * evfio_device::irq_lock protects the set-up: triggers and irqfds; what touches hardware, or the
+ * trigger of an event, holds evfio_device::lock inside it as well. evfio_line::lock protects the
  * mask against the handler. Nothing is signalled under evfio_line::lock: an eventfd's own lock is
  * taken outside it when an irqfd is woken.
  */
@@ -63,7 +64,8 @@ void evfio_irq_free(struct evfio_device *vdev)
  * A bus may add an index while calls are under way, by storing num_irqs with release semantics when
  * the rest is complete. It takes it back when there is no fd any more, or the device is revoked.
  *
- * Return: the index, or NULL. Its lines are there under evfio_device::lock, unless revoked.
+ * Return: the index, or NULL. Its lines are there under evfio_device::lock, or irq_lock, unless
+ * revoked.
  */
 struct evfio_irq *evfio_irq_find(struct evfio_device *vdev, u32 index)
 {
@@ -426,8 +428,8 @@ static int irqfd_set(struct evfio_line *line, struct evfio_irqfd *irqfd, s32 fd,
 
 static void irq_begin(struct evfio_device *vdev)
 {
-	lockdep_assert_held_write(&vdev->lock);
-	mutex_lock(&vdev->irq_lock);
+	lockdep_assert_held(&vdev->irq_lock);
+	down_write(&vdev->lock);
 	if (vdev->ops->irq_begin)
 		vdev->ops->irq_begin(vdev);
 }
@@ -436,7 +438,26 @@ static void irq_end(struct evfio_device *vdev)
 {
 	if (vdev->ops->irq_end)
 		vdev->ops->irq_end(vdev);
-	mutex_unlock(&vdev->irq_lock);
+	up_write(&vdev->lock);
+}
+
+/*
+ * Offer lines to KVM, or take back what was offered. A message whose trigger is an irqfd of KVM's
+ * may then go to the guest without the host's hearing of it, if the hardware can do that. If not,
+ * or if the offer fails, nothing changes.
+ *
+ * KVM reads its guest's memory under locks that it takes for this as well, and that memory may be a
+ * mapping of this device, whose fault waits for evfio_device::lock: so that is not held here.
+ */
+static void irq_bypass(struct evfio_line *line, u32 count, bool offer)
+{
+	if (!IS_ENABLED(CONFIG_IRQ_BYPASS_MANAGER))
+		return;
+	for (; count--; line++)
+		if (!offer)
+			evfio_bypass_unregister(&line->bypass);
+		else if (line->requested)
+			evfio_bypass_register(&line->bypass, line->trigger, line->hwirq);
 }
 
 /* No line of an index fires any more. */
@@ -464,25 +485,25 @@ static void irq_off(struct evfio_device *vdev, struct evfio_irq *irq)
 void evfio_irq_teardown(struct evfio_device *vdev)
 {
 	struct evfio_line *line;
+	struct evfio_irq *irq;
 	u32 i, j;
 
-	down_write(&vdev->lock);
-	irq_begin(vdev);
+	mutex_lock(&vdev->irq_lock);
 	for (i = 0; i < vdev->num_irqs; i++) {
-		for (j = 0; j < vdev->irqs[i].count; j++) {
-			line = &vdev->irqs[i].lines[j];
+		irq = &vdev->irqs[i];
+		irq_bypass(irq->lines, irq->count, false);
+		irq_begin(vdev);
+		irq_off(vdev, irq);
+		for (j = 0; j < irq->count; j++) {
+			line = &irq->lines[j];
 			evfio_irqfd_drop(&line->mask);
 			evfio_irqfd_drop(&line->unmask);
-		}
-		irq_off(vdev, &vdev->irqs[i]);
-		for (j = 0; j < vdev->irqs[i].count; j++) {
-			line = &vdev->irqs[i].lines[j];
 			line->masked = false;
 			line->held = false;
 		}
+		irq_end(vdev);
 	}
-	irq_end(vdev);
-	up_write(&vdev->lock);
+	mutex_unlock(&vdev->irq_lock);
 }
 
 /**
@@ -496,10 +517,10 @@ void evfio_irq_signal(struct evfio_device *vdev, u32 index)
 
 	if (index >= vdev->num_irqs || irq->kind != EVFIO_IRQ_EVENT || !irq->count)
 		return;
-	mutex_lock(&vdev->irq_lock);
+	down_read(&vdev->lock);
 	if (irq->lines->trigger)
 		evfio_eventfd_signal(irq->lines->trigger);
-	mutex_unlock(&vdev->irq_lock);
+	up_read(&vdev->lock);
 }
 EXPORT_SYMBOL_GPL(evfio_irq_signal);
 
@@ -566,8 +587,7 @@ static int irq_set(struct evfio_device *vdev, struct evfio_irq *irq, const struc
 			fd = ((const s32 *)data)[i];
 		else if (flags & VFIO_IRQ_SET_DATA_BOOL)
 			on = ((const u8 *)data)[i];
-		ret = line_set(vdev, irq, array_index_nospec(set->start + i, irq->count), flags,
-			       fd, on);
+		ret = line_set(vdev, irq, set->start + i, flags, fd, on);
 		if (ret)
 			goto undo;
 	}
@@ -579,6 +599,30 @@ undo:
 	else if (irq->kind == EVFIO_IRQ_SWITCHED && trigger)
 		while (i--)
 			line_release(&irq->lines[set->start + i]);
+	return ret;
+}
+
+/* The same, with those messages taken back from KVM whose triggers may change. */
+static long irq_change(struct evfio_device *vdev, struct evfio_irq *irq,
+		       const struct vfio_irq_set *set, const void *data)
+{
+	struct evfio_line *line = irq->lines;
+	u32 count = 0;
+	long ret;
+
+	if (irq->kind == EVFIO_IRQ_SWITCHED && !(irq->flags & VFIO_IRQ_INFO_MASKABLE)) {
+		if (set->flags & VFIO_IRQ_SET_DATA_EVENTFD) {
+			line += set->start;
+			count = set->count;
+		} else if (!set->count) {
+			count = irq->count;
+		}
+	}
+	irq_bypass(line, count, false);
+	irq_begin(vdev);
+	ret = irq_set(vdev, irq, set, data);
+	irq_end(vdev);
+	irq_bypass(line, count, true);
 	return ret;
 }
 
@@ -600,14 +644,14 @@ static int data_size(u32 flags)
 /**
  * evfio_irq_set() - VFIO_DEVICE_SET_IRQS
  * @vdev: the device
- * @set: the fixed part, argsz checked against its own size
+ * @set: the fixed part, argsz checked against its own size; start is made safe to be an index
  * @data: the user's data behind it
  *
  * Return: 0; -EINVAL for a range, flag or size that is wrong; -ENOTTY if it names no single action;
  * evfio_irq::unmaskable; what the eventfd, the interrupt or evfio_bus_ops::irq_enable says, which
  * may be more than 0; -ENODEV when revoked.
  */
-long evfio_irq_set(struct evfio_device *vdev, const struct vfio_irq_set *set, void __user *data)
+long evfio_irq_set(struct evfio_device *vdev, struct vfio_irq_set *set, void __user *data)
 {
 	const u32 known = VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK;
 	const u32 action = set->flags & VFIO_IRQ_SET_ACTION_TYPE_MASK;
@@ -622,6 +666,7 @@ long evfio_irq_set(struct evfio_device *vdev, const struct vfio_irq_set *set, vo
 	maskable = irq->flags & VFIO_IRQ_INFO_MASKABLE;
 	if (set->start >= irq->count || set->count > irq->count - set->start)
 		return -EINVAL;
+	set->start = array_index_nospec(set->start, irq->count);
 	if (size && (set->argsz - offsetofend(struct vfio_irq_set, count)) / size < set->count)
 		return -EINVAL;
 	if (size) {
@@ -637,14 +682,10 @@ long evfio_irq_set(struct evfio_device *vdev, const struct vfio_irq_set *set, vo
 				   (size && (irq->kind != EVFIO_IRQ_SWITCHED || maskable)))) {
 		ret = -EINVAL;
 	} else {
-		down_write(&vdev->lock);
-		ret = -ENODEV;
-		if (!vdev->revoked) {
-			irq_begin(vdev);
-			ret = irq_set(vdev, irq, set, copy);
-			irq_end(vdev);
-		}
-		up_write(&vdev->lock);
+		mutex_lock(&vdev->irq_lock);
+		/* If it is revoked from here on, its teardown waits for the lock. */
+		ret = READ_ONCE(vdev->revoked) ? -ENODEV : irq_change(vdev, irq, set, copy);
+		mutex_unlock(&vdev->irq_lock);
 	}
 	kfree(copy);
 	return ret;

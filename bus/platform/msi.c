@@ -11,7 +11,8 @@
  * or revocation. It is added under evfio_device::lock and published by num_irqs, so
  * that who sees the index sees it complete (evfio_irq_find()). It is taken back without a lock: at
  * the last close no call is under way, and after a revocation a call may still describe the index,
- * but touches its lines only under evfio_device::lock, where it finds the device revoked.
+ * but touches its lines only under evfio_device::lock or irq_lock, where it finds the device
+ * revoked.
  */
 #include <linux/irqdomain.h>
 #include <linux/msi.h>
