@@ -362,7 +362,8 @@ def initramfs(name, command, programs, modules, parameters, timeout, mode, layou
 
 
 def qemu(name, dtb, initrd, smp, memory, append, extra, layout="platform", mode=()):
-    machine = MACHINE + (",virtualization=on" if "kvm" in mode else "") + (",gic-version=2" if "gic2" in mode else "")
+    machine = (MACHINE + (",virtualization=on" if "kvm" in mode else "") +
+               "".join(f",gic-version={word[3:]}" for word in mode if word.startswith("gic")))
     if "noiommu" in mode:
         machine = machine.replace("iommu=smmuv3,", "")
     emulator = NEWER_QEMU if "igb" in mode else "qemu-system-aarch64"
@@ -401,8 +402,9 @@ def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, me
     mode: "shell" gives an interactive guest on this terminal instead, "symbols" prints what gdb needs,
         "unloaded" leaves the modules in /lib/modules, "unbound" PCI functions without a driver, "clients"
         has Debian's programs in /clients, "kvm" a machine that can be a host itself, with its kernel's
-        image as /bin/vmlinuz, "gic2" one whose MSIs are not told apart by their senders, "igb" one more
-        function on the PCI board, "noiommu" one without its SMMU
+        image as /bin/vmlinuz, "gic2" one whose MSIs are not told apart by their senders, "gic4" (with
+        "kvm") one that can deliver them to a guest, "igb" one more function on the PCI board, "noiommu" one
+        without its SMMU
     overlay: of the device tree, one more, by its name
     echo: pass the guest's output on to stdout as it comes
     layout: one of BOARDS

@@ -65,7 +65,7 @@ def job(kernel, source, program, command, options, name):
             mode=[word for word, wanted in {
                 "unbound": options.get("bind") == "no", "unloaded": options.get("load") == "no",
                 "clients": suite == "clients", "kvm": options.get("kvm") == "yes",
-                "gic2": options.get("gic") == "2", "igb": options.get("igb") == "yes",
+                f"gic{options.get('gic')}": "gic" in options, "igb": options.get("igb") == "yes",
                 "noiommu": options.get("iommu") == "no"}.items() if wanted])
         if result.data:
             board.GCOV.mkdir(parents=True, exist_ok=True)
