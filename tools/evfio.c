@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * evfio: list, describe, bind and unbind devices; virtual functions. See evfio(1).
+ * evfio: list, describe, bind, unbind and reset devices; virtual functions. See evfio(1).
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -8,30 +8,6 @@
 #include <string.h>
 
 #include "tool.h"
-
-static const char usage_text[] =
-	"usage: evfio [OPTION]... COMMAND\n"
-	"\n"
-	"  list             devices that have an IOMMU group or will get one\n"
-	"  info DEVICE      all about one: group, regions, interrupts, DMA\n"
-	"  bind DEVICE...   take devices from the host and give them to VFIO\n"
-	"  unbind DEVICE... give them back to the host\n"
-	"  sriov list       functions with SR-IOV and their virtual functions\n"
-	"  sriov create DEVICE N\n"
-	"                   make N virtual functions of one that is bound to vfio-pci\n"
-	"  sriov remove DEVICE\n"
-	"                   remove them\n"
-	"  token new        print a new token, for a physical function and its virtual ones\n"
-	"\n"
-	"  --force          for sriov remove: even if they are in use\n"
-	"  --json           for list, info and sriov list: print JSON\n"
-	"  --sysfs DIR      read the sysfs tree at DIR instead of /sys\n"
-	"  --help           print this\n"
-	"  --version        print the version\n"
-	"\n"
-	"DEVICE is a name (10000000.edu, 0000:00:01.0), a sysfs path, or a device-tree path\n"
-	"(/edu@10000000).\n"
-	"Exit status: 0 if all went well, 1 if something failed, 2 for a wrong command line.\n";
 
 int report(void)
 {
@@ -70,31 +46,139 @@ static int for_each(char **names, int (*act)(const char *name), const char *done
 	return status;
 }
 
-static int run(const char *command, char **args, bool json, bool force)
+static int command_bind(char **args, const struct options *opts)
 {
-	if (!strcmp(command, "sriov"))
-		return command_sriov(args, json, force);
-	if (force)
-		return bad_usage("--force is not for", command);
-	if (!strcmp(command, "list"))
-		return *args ? bad_usage("list takes no", *args) : command_list(json);
-	if (!strcmp(command, "info")) {
-		if (!*args)
-			return bad_usage("info needs a device", NULL);
-		return args[1] ? bad_usage("info takes one device, not also", args[1]) :
-				 command_info(*args, json);
-	}
-	if (strcmp(command, "bind") && strcmp(command, "unbind") && strcmp(command, "token"))
-		return bad_usage("no command", command);
-	if (json)
-		return bad_usage("--json is not for", command);
-	if (!strcmp(command, "token"))
-		return command_token(args);
-	if (!*args)
-		return bad_usage("no device to", command);
-	if (!strcmp(command, "bind"))
-		return for_each(args, evfio_bind, "bound to");
+	(void)opts;
+	return for_each(args, evfio_bind, "bound to");
+}
+
+static int command_unbind(char **args, const struct options *opts)
+{
+	(void)opts;
 	return for_each(args, evfio_unbind, "given back to");
+}
+
+static int command_reset(char **args, const struct options *opts)
+{
+	struct evfio_device *dev;
+	int err;
+
+	(void)opts;
+	if (evfio_open(args[0], &dev))
+		return report();
+	err = evfio_device_reset(dev);
+	if (!err)
+		printf("%s: reset\n", evfio_device_name(dev));
+	evfio_close(dev);
+	return err ? report() : STATUS_OK;
+}
+
+#define FORCE	(1U << 0)
+#define JSON	(1U << 1)
+#define ANY	-1
+
+static const struct command {
+	const char *name;	/* one word or two */
+	const char *args;	/* what follows, as --help has it ... */
+	int min, max;		/* ... and how many words that are */
+	unsigned int options;
+	int (*run)(char **args, const struct options *opts);
+	const char *help;
+} commands[] = {
+	{ "list", "", 0, 0, JSON, command_list,
+	  "devices that have an IOMMU group or will get one" },
+	{ "info", "DEVICE", 1, 1, JSON, command_info,
+	  "all about one: group, regions, interrupts, DMA" },
+	{ "bind", "DEVICE...", 1, ANY, 0, command_bind,
+	  "take devices from the host and give them to VFIO" },
+	{ "unbind", "DEVICE...", 1, ANY, 0, command_unbind,
+	  "give them back to the host" },
+	{ "reset", "DEVICE", 1, 1, 0, command_reset,
+	  "put one into its reset state" },
+	{ "sriov list", "", 0, 0, JSON, command_sriov_list,
+	  "functions with SR-IOV and their virtual functions" },
+	{ "sriov create", "DEVICE N", 2, 2, 0, command_sriov_create,
+	  "make N virtual functions of one that is bound to vfio-pci" },
+	{ "sriov remove", "DEVICE", 1, 1, FORCE, command_sriov_remove,
+	  "remove them" },
+	{ "token new", "", 0, 0, 0, command_token_new,
+	  "print a new token, for a physical function and its virtual ones" },
+};
+
+static const char options_text[] =
+	"\n"
+	"  --force          for sriov remove: even if they are in use\n"
+	"  --json           for list, info and sriov list: print JSON\n"
+	"  --sysfs DIR      read the sysfs tree at DIR instead of /sys\n"
+	"  --help           print this\n"
+	"  --version        print the version\n"
+	"\n"
+	"DEVICE is a name (10000000.edu, 0000:00:01.0), a sysfs path, or a device-tree path\n"
+	"(/edu@10000000).\n"
+	"Exit status: 0 if all went well, 1 if something failed, 2 for a wrong command line.\n";
+
+static void usage(FILE *out)
+{
+	size_t i;
+
+	fputs("usage: evfio [OPTION]... COMMAND\n\n", out);
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
+		int width = fprintf(out, "  %s %s", commands[i].name, commands[i].args);
+
+		fprintf(out, "%s%*s%s\n", width > 24 ? "\n" : "", width > 24 ? 25 : 25 - width, "",
+			commands[i].help);
+	}
+	fputs(options_text, out);
+}
+
+/* Whether a word is the first one of a command's name, or the only one. */
+static bool begins(const struct command *command, const char *word)
+{
+	size_t len = strcspn(command->name, " ");
+
+	return strlen(word) == len && !strncmp(word, command->name, len);
+}
+
+/* Says what there is that begins with the word. */
+static int wrong(const char *word)
+{
+	bool found = false;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (!begins(&commands[i], word))
+			continue;
+		fprintf(stderr, "%s evfio %s%s%s\n", found ? "             " : "evfio: usage:",
+			commands[i].name, *commands[i].args ? " " : "", commands[i].args);
+		found = true;
+	}
+	return found ? STATUS_USAGE : bad_usage("no command", word);
+}
+
+static int run(char **words, const struct options *opts)
+{
+	const struct command *command;
+	const char *first = words[0];
+	int count = 0;
+
+	for (command = commands; command < commands + ARRAY_SIZE(commands); command++) {
+		const char *second = strchr(command->name, ' ');
+
+		if (!begins(command, first) ||
+		    (second && (!words[1] || strcmp(words[1], second + 1))))
+			continue;
+		words += second ? 2 : 1;
+		while (words[count])
+			count++;
+		if (count < command->min || (command->max != ANY && count > command->max))
+			return wrong(first);
+		if (opts->force && !(command->options & FORCE))
+			return bad_usage("--force is not for", command->name);
+		if (opts->json && !(command->options & JSON))
+			return bad_usage("--json is not for", command->name);
+		return command->run(words, opts);
+	}
+	return wrong(first);
 }
 
 int main(int argc, char **argv)
@@ -107,22 +191,22 @@ int main(int argc, char **argv)
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
-	bool json = false, force = false;
+	struct options opts = { 0 };
 	int opt, status;
 
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (opt) {
 		case 'h':
-			fputs(usage_text, stdout);
+			usage(stdout);
 			return STATUS_OK;
 		case 'V':
 			printf("evfio %s\n", evfio_version());
 			return STATUS_OK;
 		case 'f':
-			force = true;
+			opts.force = true;
 			break;
 		case 'j':
-			json = true;
+			opts.json = true;
 			break;
 		case 's':
 			if (evfio_sysfs_set_root(optarg))
@@ -133,10 +217,10 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind == argc) {
-		fputs(usage_text, stderr);
+		usage(stderr);
 		return STATUS_USAGE;
 	}
-	status = run(argv[optind], argv + optind + 1, json, force);
+	status = run(argv + optind, &opts);
 	if (fflush(stdout) || ferror(stdout)) {
 		perror("evfio: standard output");
 		return STATUS_FAILED;

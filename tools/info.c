@@ -298,7 +298,7 @@ static void print_text(struct json_object *doc)
 		printf("%-12s %s\n", "mappings", text_of(doc, "mappings_available"));
 }
 
-int command_info(const char *name, bool json)
+int command_info(char **args, const struct options *opts)
 {
 	struct evfio_device *dev = NULL;
 	const char *reason = NULL;
@@ -306,7 +306,7 @@ int command_info(const char *name, bool json)
 	struct evfio_sysdev *sys;
 	struct json_object *doc;
 
-	if (evfio_sysdev_find(name, &sys))
+	if (evfio_sysdev_find(args[0], &sys))
 		return report();
 	if (evfio_sysdev_check(sys) || evfio_open(sys->syspath, &dev))
 		reason = evfio_error();
@@ -319,7 +319,7 @@ int command_info(const char *name, bool json)
 		add_open(doc, dev);
 	evfio_close(dev);
 	evfio_sysdev_free(sys);
-	if (json)
+	if (opts->json)
 		return json_print(doc);
 	print_text(doc);
 	json_object_put(doc);

@@ -68,14 +68,15 @@ static void print_table(const struct evfio_sysdev *list)
 	print_group(&w, list, -1);
 }
 
-int command_list(bool json)
+int command_list(char **args, const struct options *opts)
 {
 	struct evfio_sysdev *list, *dev;
 	int status = STATUS_OK;
 
+	(void)args;
 	if (evfio_sysdev_list(&list))
 		return report();
-	if (json) {
+	if (opts->json) {
 		struct json_object *doc = json_object_new_array();
 
 		for (dev = list; dev; dev = dev->next) {

@@ -51,12 +51,13 @@ static void print_pf(const struct evfio_sysdev *pf, int total, const struct evfi
 		print_function(vf, "-");
 }
 
-static int list(bool json)
+int command_sriov_list(char **args, const struct options *opts)
 {
-	struct json_object *array = json ? json_object_new_array() : NULL;
+	struct json_object *array = opts->json ? json_object_new_array() : NULL;
 	struct evfio_sysdev *all, *dev, *vfs;
 	int total, found = 0;
 
+	(void)args;
 	if (evfio_sysdev_list(&all)) {
 		json_object_put(array);
 		return report();
@@ -65,28 +66,30 @@ static int list(bool json)
 		total = evfio_sriov_vfs(dev, &vfs);
 		if (total < 0)
 			continue;
-		if (json)
+		if (array)
 			json_object_array_add(array, json_pf(dev, total, vfs));
 		else if (!found++)
 			puts("FUNCTION        VFS         GROUP  DRIVER");
-		if (!json)
+		if (!array)
 			print_pf(dev, total, vfs);
 		evfio_sysdev_free(vfs);
 	}
 	evfio_sysdev_free(all);
-	if (json)
+	if (array)
 		return json_print(array);
 	if (!found)
 		puts("no device has SR-IOV");
 	return STATUS_OK;
 }
 
-static int create(const char *name, const char *number)
+int command_sriov_create(char **args, const struct options *opts)
 {
 	struct evfio_sysdev *pf, *vfs, *vf;
+	const char *name = args[0], *number = args[1];
 	unsigned long count;
 	char *end;
 
+	(void)opts;
 	errno = 0;
 	count = strtoul(number, &end, 10);
 	if (errno || end == number || *end || *number == '-' || count > UINT16_MAX)
@@ -102,40 +105,18 @@ static int create(const char *name, const char *number)
 	return STATUS_OK;
 }
 
-int command_sriov(char **args, bool json, bool force)
+int command_sriov_remove(char **args, const struct options *opts)
 {
-	const char *what = args[0];
-	int words = 0;
-
-	while (args[words])
-		words++;
-	if (!what)
-		return bad_usage("sriov needs one of create, remove and list", NULL);
-	if (json && strcmp(what, "list"))
-		return bad_usage("--json is not for sriov", what);
-	if (force && strcmp(what, "remove"))
-		return bad_usage("--force is not for sriov", what);
-	if (!strcmp(what, "list"))
-		return words > 1 ? bad_usage("sriov list takes no", args[1]) : list(json);
-	if (!strcmp(what, "create"))
-		return words != 3 ? bad_usage("sriov create takes a device and a number", NULL) :
-				    create(args[1], args[2]);
-	if (strcmp(what, "remove"))
-		return bad_usage("no command sriov", what);
-	if (words != 2)
-		return bad_usage("sriov remove takes one device", NULL);
-	return evfio_sriov_remove(args[1], force) ? report() : STATUS_OK;
+	return evfio_sriov_remove(args[0], opts->force) ? report() : STATUS_OK;
 }
 
-int command_token(char **args)
+int command_token_new(char **args, const struct options *opts)
 {
 	char text[EVFIO_TOKEN_TEXT];
 	struct evfio_token token;
 
-	if (!args[0] || strcmp(args[0], "new"))
-		return bad_usage("token needs: new", NULL);
-	if (args[1])
-		return bad_usage("token new takes no", args[1]);
+	(void)args;
+	(void)opts;
 	if (evfio_token_new(&token))
 		return report();
 	evfio_token_print(&token, text);

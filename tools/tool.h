@@ -7,6 +7,7 @@
 
 #include <json.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <evfio/evfio.h>
 
@@ -19,11 +20,19 @@ enum {
 	STATUS_USAGE = 2,
 };
 
-/* Each command gets the words after its name, and returns an exit status. */
-int command_list(bool json);
-int command_info(const char *name, bool json);
-int command_sriov(char **args, bool json, bool force);
-int command_token(char **args);
+/* The options of the command line; a command gets only those that it takes. */
+struct options {
+	bool force;
+	bool json;
+};
+
+/* Each command gets the words after its name, as many as it takes, and returns an exit status. */
+int command_list(char **args, const struct options *opts);
+int command_info(char **args, const struct options *opts);
+int command_sriov_list(char **args, const struct options *opts);
+int command_sriov_create(char **args, const struct options *opts);
+int command_sriov_remove(char **args, const struct options *opts);
+int command_token_new(char **args, const struct options *opts);
 
 /* Writes "evfio: " and the library's message to stderr; returns STATUS_FAILED. */
 int report(void);

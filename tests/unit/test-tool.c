@@ -76,23 +76,24 @@ static void sriov(void)
 	prints("sriov remove 0000:00:01.0 --force", 0, "");
 	prints("sriov list", 0, "0000:00:01.0    0 of 7");
 
-	prints("sriov", 2, "sriov needs one of create, remove and list");
-	prints("sriov frobnicate", 2, "no command sriov frobnicate");
-	prints("sriov list more", 2, "sriov list takes no more");
-	prints("sriov create 0000:00:01.0", 2, "takes a device and a number");
+	prints("sriov", 2, "usage: evfio sriov list");
+	ok(strstr(output, "\n              evfio sriov create DEVICE N\n"), "and what else there is");
+	prints("sriov frobnicate", 2, "usage: evfio sriov list");
+	prints("sriov list more", 2, "usage: evfio sriov list");
+	prints("sriov create 0000:00:01.0", 2, "evfio sriov create DEVICE N\n");
 	prints("sriov create 0000:00:01.0 two", 2, "not a number of virtual functions: two");
 	prints("sriov create 0000:00:01.0 -- -1", 2, "not a number of virtual functions: -1");
 	prints("sriov create 0000:00:01.0 70000", 2, "not a number of virtual functions: 70000");
-	prints("sriov remove", 2, "sriov remove takes one device");
+	prints("sriov remove", 2, "evfio sriov remove DEVICE\n");
 	prints("sriov remove --json 0000:00:01.0", 2, "--json is not for sriov remove");
 	prints("sriov create --force 0000:00:01.0 1", 2, "--force is not for sriov create");
 	prints("unbind --force 0000:00:01.0", 2, "--force is not for unbind");
 
 	is(run("token new", "| grep -cE '^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-"
 	       "[0-9a-f]{12}$'"), 0, "a new token");
-	prints("token", 2, "token needs: new");
-	prints("token old", 2, "token needs: new");
-	prints("token new more", 2, "token new takes no more");
+	prints("token", 2, "usage: evfio token new");
+	prints("token old", 2, "usage: evfio token new");
+	prints("token new more", 2, "usage: evfio token new");
 	prints("token new --json", 2, "--json is not for token");
 }
 
@@ -104,11 +105,14 @@ int main(void)
 	prints("", 2, "usage: evfio");
 	prints("frobnicate", 2, "no command frobnicate: see `evfio --help`");
 	prints("--frobnicate", 2, "unrecognized option");
-	prints("list more", 2, "list takes no more");
-	prints("info", 2, "info needs a device");
-	prints("info 10000000.edu 10100000.edu", 2, "info takes one device");
-	prints("bind", 2, "no device to bind");
-	prints("unbind", 2, "no device to unbind");
+	prints("list more", 2, "usage: evfio list");
+	prints("info", 2, "usage: evfio info DEVICE");
+	prints("info 10000000.edu 10100000.edu", 2, "usage: evfio info DEVICE");
+	prints("bind", 2, "usage: evfio bind DEVICE...");
+	prints("unbind", 2, "usage: evfio unbind DEVICE...");
+	prints("reset", 2, "usage: evfio reset DEVICE");
+	prints("reset --json 10000000.edu", 2, "--json is not for reset");
+	prints("reset 10300000.edu", 1, "10300000.edu is bound to syscon");
 	prints("bind --json 10000000.edu", 2, "--json is not for bind");
 
 	prints("list", 0, "DEVICE");

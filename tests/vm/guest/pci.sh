@@ -27,6 +27,8 @@ done
 has '"msix": 65 vectors eventfd' 'info: several vectors' evfio info $nvme
 has '"pci_class": "010802"' 'info --json' evfio info --json $nvme
 
+has "$nvme: reset" 'reset' evfio reset $nvme
+
 for kind in msi intx; do
 	has "\"$kind\": " "the example runs with $kind" edu $edu $kind
 	for text in '10! = 3628800' 'all 4080 bytes are equal' 'memory untouched' \

@@ -24,6 +24,7 @@ for text in 'region       0 "regs": 1 MiB read write mmap' \
 	has "$text" "info: $text" evfio info 10000000.edu
 done
 has '"last": "0x7ffffff"' 'info --json' evfio info --json 10000000.edu
+refuses '10000000.edu has no reset' 'reset of a device that has none' evfio reset 10000000.edu
 has 'driver       vfio-amba' 'info of an AMBA device' evfio info 9010000.pl031
 has '10! = 3628800' 'the example runs: interrupt' edu
 has 'all 4080 bytes are equal' 'DMA' edu
@@ -41,7 +42,8 @@ refuses "in use by pid $holder (sleep)" 'a group in use: by whom' edu
 has "in use by pid $holder (sleep)" 'info says so too' evfio info 10000000.edu
 kill $holder
 
-has 'bound to vfio-platform, group' 'bind several' evfio bind 10200000.edu 10300000.edu
+has 'bound to vfio-platform, group' 'bind several' evfio bind 10100000.edu 10200000.edu 10300000.edu
+has '10100000.edu: reset' 'reset of a device with a reset line' evfio reset 10100000.edu
 has 'coherent     no' 'a device that is not cache-coherent' evfio info 10300000.edu
 has 'all 4080 bytes are equal' 'the example runs on it' edu 10300000.edu
 has 'given back to rtc-pl031' 'unbind gives the device to its host driver' \
