@@ -2,7 +2,9 @@
 /*
  * evfio: list, describe, bind, unbind and reset devices; virtual functions. See evfio(1).
  */
+#include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,36 @@ int report(void)
 {
 	fprintf(stderr, "evfio: %s\n", evfio_error());
 	return STATUS_FAILED;
+}
+
+int failed(const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("evfio: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return STATUS_FAILED;
+}
+
+const char *parse_number(const char *text, uint64_t *value)
+{
+	char *end;
+
+	errno = 0;
+	*value = strtoull(text, &end, strncmp(text, "0x", 2) ? 10 : 16);
+	return errno || *text < '0' || *text > '9' ? NULL : end;
+}
+
+int index_of(const struct evfio_device *dev, const char *name,
+	     int (*find)(const struct evfio_device *dev, const char *name))
+{
+	uint64_t number;
+	const char *end = parse_number(name, &number);
+
+	return end && !*end && number <= INT32_MAX ? (int)number : find(dev, name);
 }
 
 int bad_usage(const char *what, const char *word)
@@ -73,15 +105,32 @@ static int command_reset(char **args, const struct options *opts)
 	return err ? report() : STATUS_OK;
 }
 
-#define FORCE	(1U << 0)
-#define JSON	(1U << 1)
+/* Options that some commands take, as bits beyond those of characters. */
+enum {
+	FORCE = 1 << 8,
+	JSON = 1 << 9,
+	NAMES = 1 << 10,
+	WIDTH = 1 << 11,
+};
+
+static const struct option options[] = {
+	{ "force", no_argument, NULL, FORCE },
+	{ "help", no_argument, NULL, 'h' },
+	{ "json", no_argument, NULL, JSON },
+	{ "names", required_argument, NULL, NAMES },
+	{ "sysfs", required_argument, NULL, 's' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "width", required_argument, NULL, WIDTH },
+	{ 0 },
+};
+
 #define ANY	-1
 
 static const struct command {
 	const char *name;	/* one word or two */
 	const char *args;	/* what follows, as --help has it ... */
 	int min, max;		/* ... and how many words that are */
-	unsigned int options;
+	unsigned int options;	/* those it takes */
 	int (*run)(char **args, const struct options *opts);
 	const char *help;
 } commands[] = {
@@ -95,6 +144,8 @@ static const struct command {
 	  "give them back to the host" },
 	{ "reset", "DEVICE", 1, 1, 0, command_reset,
 	  "put one into its reset state" },
+	{ "regs", "DEVICE [REGISTER [=VALUE]]...", 1, ANY, JSON | NAMES | WIDTH, command_regs,
+	  "print registers, and write some" },
 	{ "sriov list", "", 0, 0, JSON, command_sriov_list,
 	  "functions with SR-IOV and their virtual functions" },
 	{ "sriov create", "DEVICE N", 2, 2, 0, command_sriov_create,
@@ -108,13 +159,15 @@ static const struct command {
 static const char options_text[] =
 	"\n"
 	"  --force          for sriov remove: even if they are in use\n"
-	"  --json           for list, info and sriov list: print JSON\n"
+	"  --json           for list, info, regs, sriov list: print JSON\n"
+	"  --names FILE     for regs: a description of the device's registers\n"
 	"  --sysfs DIR      read the sysfs tree at DIR instead of /sys\n"
+	"  --width BYTES    for regs: width of accesses, 1, 2, 4 or 8\n"
 	"  --help           print this\n"
 	"  --version        print the version\n"
 	"\n"
 	"DEVICE is a name (10000000.edu, 0000:00:01.0), a sysfs path, or a device-tree path\n"
-	"(/edu@10000000).\n"
+	"(/edu@10000000). REGISTER is a name in FILE, or [REGION][+OFFSET[:LENGTH]].\n"
 	"Exit status: 0 if all went well, 1 if something failed, 2 for a wrong command line.\n";
 
 static void usage(FILE *out)
@@ -155,6 +208,21 @@ static int wrong(const char *word)
 	return found ? STATUS_USAGE : bad_usage("no command", word);
 }
 
+/* Whether the command takes the options that are given. */
+static int check_options(const struct command *command, const struct options *opts)
+{
+	const struct option *option;
+	char text[40];
+
+	for (option = options; option->name; option++) {
+		if (!(opts->given & (unsigned int)option->val & ~0xffU & ~command->options))
+			continue;
+		snprintf(text, sizeof(text), "--%s is not for", option->name);
+		return bad_usage(text, command->name);
+	}
+	return STATUS_OK;
+}
+
 static int run(char **words, const struct options *opts)
 {
 	const struct command *command;
@@ -172,10 +240,8 @@ static int run(char **words, const struct options *opts)
 			count++;
 		if (count < command->min || (command->max != ANY && count > command->max))
 			return wrong(first);
-		if (opts->force && !(command->options & FORCE))
-			return bad_usage("--force is not for", command->name);
-		if (opts->json && !(command->options & JSON))
-			return bad_usage("--json is not for", command->name);
+		if (check_options(command, opts))
+			return STATUS_USAGE;
 		return command->run(words, opts);
 	}
 	return wrong(first);
@@ -183,16 +249,10 @@ static int run(char **words, const struct options *opts)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "force", no_argument, NULL, 'f' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "sysfs", required_argument, NULL, 's' },
-		{ "version", no_argument, NULL, 'V' },
-		{ 0 },
-	};
 	struct options opts = { 0 };
 	int opt, status;
+	const char *end;
+	uint64_t number;
 
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (opt) {
@@ -202,11 +262,20 @@ int main(int argc, char **argv)
 		case 'V':
 			printf("evfio %s\n", evfio_version());
 			return STATUS_OK;
-		case 'f':
+		case FORCE:
 			opts.force = true;
 			break;
-		case 'j':
+		case JSON:
 			opts.json = true;
+			break;
+		case NAMES:
+			opts.names = optarg;
+			break;
+		case WIDTH:
+			end = parse_number(optarg, &number);
+			if (!end || *end || number > 8 || __builtin_popcountll(number) != 1)
+				return bad_usage("not a width of 1, 2, 4 or 8 bytes:", optarg);
+			opts.width = (unsigned int)number;
 			break;
 		case 's':
 			if (evfio_sysfs_set_root(optarg))
@@ -215,6 +284,7 @@ int main(int argc, char **argv)
 		default:
 			return STATUS_USAGE;
 		}
+		opts.given |= (unsigned int)opt;
 	}
 	if (optind == argc) {
 		usage(stderr);

@@ -40,15 +40,6 @@ static struct json_object *json_flags(uint32_t flags, const struct flag *names)
 	return array;
 }
 
-/* Addresses are strings: readers of JSON tend to keep numbers in 53 bits. */
-static struct json_object *json_address(uint64_t address)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "0x%" PRIx64, address);
-	return json_string(text);
-}
-
 static struct json_object *json_members(const struct evfio_sysdev *dev)
 {
 	struct json_object *array = json_object_new_array();

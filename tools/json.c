@@ -2,6 +2,7 @@
 /*
  * JSON for programs.
  */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "tool.h"
@@ -9,6 +10,14 @@
 struct json_object *json_string(const char *text)
 {
 	return text ? json_object_new_string(text) : NULL;
+}
+
+struct json_object *json_address(uint64_t address)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, address);
+	return json_string(text);
 }
 
 struct json_object *json_sysdev(const struct evfio_sysdev *dev, const char *reason)

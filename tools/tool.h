@@ -22,13 +22,17 @@ enum {
 
 /* The options of the command line; a command gets only those that it takes. */
 struct options {
+	unsigned int given;	/* which are there */
 	bool force;
 	bool json;
+	const char *names;	/* description of registers; NULL: none */
+	unsigned int width;	/* of accesses; 0: the device's */
 };
 
 /* Each command gets the words after its name, as many as it takes, and returns an exit status. */
 int command_list(char **args, const struct options *opts);
 int command_info(char **args, const struct options *opts);
+int command_regs(char **args, const struct options *opts);
 int command_sriov_list(char **args, const struct options *opts);
 int command_sriov_create(char **args, const struct options *opts);
 int command_sriov_remove(char **args, const struct options *opts);
@@ -37,11 +41,36 @@ int command_token_new(char **args, const struct options *opts);
 /* Writes "evfio: " and the library's message to stderr; returns STATUS_FAILED. */
 int report(void);
 
+/* Writes "evfio: " and a message of its own; returns STATUS_FAILED. */
+int failed(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /* Says what is wrong with the command line, "evfio: WHAT WORD: ..."; returns STATUS_USAGE. */
 int bad_usage(const char *what, const char *word);
 
+/* A number in decimal, or in hexadecimal after 0x; returns what follows it, NULL if it is none. */
+const char *parse_number(const char *text, uint64_t *value);
+
+/* The index that a number is, or that a function of the library finds for a name. */
+int index_of(const struct evfio_device *dev, const char *name,
+	     int (*find)(const struct evfio_device *dev, const char *name));
+
+/*
+ * regs.c: registers as words name them, "REGISTER" or "REGISTER", "=VALUE". Each returns a status.
+ * regs_new() needs no device. regs_open() looks for all of them in an open one, which is not to be
+ * closed before regs_free(); regs_run() reads, prints and writes in their order. regs_free() is due
+ * whatever regs_new() returned.
+ */
+struct regs;
+int regs_new(char **words, const struct options *opts, struct regs **out);
+int regs_open(struct regs *regs, const struct evfio_device *dev);
+int regs_run(struct regs *regs, bool json);
+void regs_free(struct regs *regs);
+
 /* A string, or null for NULL. */
 struct json_object *json_string(const char *text);
+
+/* Addresses are strings, "0x10": readers of JSON tend to keep numbers in 53 bits. */
+struct json_object *json_address(uint64_t address);
 
 /* What list and info alike say of a device. reason is NULL when it can be opened. */
 struct json_object *json_sysdev(const struct evfio_sysdev *dev, const char *reason);

@@ -80,11 +80,11 @@ static void sriov(void)
 	ok(strstr(output, "\n              evfio sriov create DEVICE N\n"), "and what else there is");
 	prints("sriov frobnicate", 2, "usage: evfio sriov list");
 	prints("sriov list more", 2, "usage: evfio sriov list");
-	prints("sriov create 0000:00:01.0", 2, "evfio sriov create DEVICE N\n");
+	prints("sriov create 0000:00:01.0", 2, "evfio sriov create DEVICE N");
 	prints("sriov create 0000:00:01.0 two", 2, "not a number of virtual functions: two");
 	prints("sriov create 0000:00:01.0 -- -1", 2, "not a number of virtual functions: -1");
 	prints("sriov create 0000:00:01.0 70000", 2, "not a number of virtual functions: 70000");
-	prints("sriov remove", 2, "evfio sriov remove DEVICE\n");
+	prints("sriov remove", 2, "evfio sriov remove DEVICE");
 	prints("sriov remove --json 0000:00:01.0", 2, "--json is not for sriov remove");
 	prints("sriov create --force 0000:00:01.0 1", 2, "--force is not for sriov create");
 	prints("unbind --force 0000:00:01.0", 2, "--force is not for unbind");
@@ -95,6 +95,69 @@ static void sriov(void)
 	prints("token old", 2, "usage: evfio token new");
 	prints("token new more", 2, "usage: evfio token new");
 	prints("token new --json", 2, "--json is not for token");
+}
+
+/* A description of registers that has one line, and what is said of it. */
+static void names(const char *line, const char *text)
+{
+	char path[1024], args[1200], message[1200];
+
+	snprintf(path, sizeof(path), "%s/edu.regs", tree_dir());
+	snprintf(args, sizeof(args), "# QEMU's edu\nid 0 4 r\n\n%s\n", line);
+	tree_text("edu.regs", args);
+	snprintf(args, sizeof(args), "regs --names %s 20000000.edu", path);
+	snprintf(message, sizeof(message), *text ? "evfio: %s:4: %s" : "no device", path, text);
+	prints(args, 1, message);
+}
+
+/* What is said of words before a device is opened: there is no 20000000.edu. */
+static void regs(void)
+{
+	static const char line[] = "a line is NAME [REGION+]OFFSET WIDTH [ACCESS]";
+	static const char name[] = "a name has up to 31 characters, no +, : or =, and begins with "
+				   "no digit";
+	static const char offset[] = "an offset is a number, or a region, + and a number";
+	static const char width[] = "a width is 1, 2, 4 or 8 bytes";
+	char args[1200];
+
+	names("liveness regs+0x04 4\nack 100 8 w # all\n\tcount\tbar0+8 2 rw\n", "");
+	names("liveness", line);
+	names("liveness 4", line);
+	names("liveness 4 4 rw now", line);
+	names("liveness 4 3", width);
+	names("liveness 4 16", width);
+	names("liveness 4 four", width);
+	names("liveness 4 4 ro", "an access is r, w or rw");
+	names("4 4 4", name);
+	names("live+ness 4 4", name);
+	names("x2345678901234567890123456789012 4 4", name);
+	names("liveness 0x 4", offset);
+	names("liveness -4 4", offset);
+	names("liveness 0x10000000000000000 4", offset);
+	names("liveness regs 4", offset);
+	names("liveness regs+4:8 4", offset);
+	names("id 4 4", "there is a register of that name already");
+	prints("regs --names /no/such/file 20000000.edu", 1,
+	       "/no/such/file: No such file or directory");
+
+	names("ack 0x64 4 w", "");
+	snprintf(args, sizeof(args), "regs --names %s/edu.regs 20000000.edu ack", tree_dir());
+	prints(args, 1, "edu.regs:4: ack cannot be read");
+	snprintf(args, sizeof(args), "regs 20000000.edu ack =1 id =2 --names %s/edu.regs",
+		 tree_dir());
+	prints(args, 1, "edu.regs:2: id cannot be written");
+
+	prints("regs", 2, "usage: evfio regs DEVICE");
+	prints("regs 20000000.edu", 1, "no device 20000000.edu");
+	prints("regs 20000000.edu regs+0x4 regs+0x4:16 =5", 2, "one register is written at a time");
+	prints("regs 20000000.edu regs =5", 2, "one register is written at a time");
+	prints("regs 20000000.edu =5", 2, "no register: =5");
+	prints("regs 20000000.edu regs+4x", 2, "no register: regs+4x");
+	prints("regs 20000000.edu regs+4:0", 2, "no register: regs+4:0");
+	prints("regs 20000000.edu regs+4 =", 2, "no value: =");
+	prints("regs 20000000.edu regs+4 =5x", 2, "no value: =5x");
+	prints("regs --width 3 20000000.edu", 2, "not a width of 1, 2, 4 or 8 bytes: 3");
+	prints("info --width 4 20000000.edu", 2, "--width is not for info");
 }
 
 int main(void)
@@ -112,7 +175,7 @@ int main(void)
 	prints("unbind", 2, "usage: evfio unbind DEVICE...");
 	prints("reset", 2, "usage: evfio reset DEVICE");
 	prints("reset --json 10000000.edu", 2, "--json is not for reset");
-	prints("reset 10300000.edu", 1, "10300000.edu is bound to syscon");
+	prints("reset 20000000.edu", 1, "no device 20000000.edu");
 	prints("bind --json 10000000.edu", 2, "--json is not for bind");
 
 	prints("list", 0, "DEVICE");
@@ -146,6 +209,7 @@ int main(void)
 	prints("bind 20000000.edu 10300000.edu", 1, "no device 20000000.edu");
 	ok(strstr(output, "did not take 10300000.edu"), "the second device was tried all the same");
 	prints("unbind 10300000.edu", 1, "not bound to VFIO but to syscon");
+	regs();
 	sriov();
 	tree_free();
 	return done();

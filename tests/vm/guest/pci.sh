@@ -29,6 +29,13 @@ has '"pci_class": "010802"' 'info --json' evfio info --json $nvme
 
 has "$nvme: reset" 'reset' evfio reset $nvme
 
+has 'bar0+0x0000          0x010000ed' 'regs' evfio regs $edu bar0+0
+has 'config+0x0000        1234 11e8 ' 'regs of the configuration space' \
+	evfio regs --width 2 $edu config+0:64
+has 'bar0+0x0080          0x' '8 bytes' evfio regs --width 8 $edu bar0+0x80
+refuses 'the device does not answer at 0x0 of region 0' 'a BAR that is switched off' \
+	evfio regs --width 2 $edu config+4 =0 bar0+0
+
 for kind in msi intx; do
 	has "\"$kind\": " "the example runs with $kind" edu $edu $kind
 	for text in '10! = 3628800' 'all 4080 bytes are equal' 'memory untouched' \

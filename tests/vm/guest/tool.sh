@@ -34,6 +34,42 @@ has 'pinned for DMA: 0 kB' 'nothing stays pinned' edu
 sleep 6
 has 'stream 0x10, IOVA 0x1' 'the fault, in the log of 6.1 and 6.12' edu
 
+# The description of registers that the manual has, and what it does with it.
+cat >/tmp/edu.regs <<'EOF'
+# name      offset     width  access
+id          0x00       4      r
+liveness    0x04       4
+irq_raise   regs+0x60  4      w
+irq_ack     regs+0x64  4      w
+EOF
+edu=10000000.edu
+regs() {
+	evfio regs --names /tmp/edu.regs "$edu" "$@"
+}
+has '0+0x0000             010000ed ' 'regs: what is at the beginning' evfio regs $edu
+check '256 bytes' [ "$(grep -c . /tmp/said)" = 16 ]
+has '0+0x0000             0x010000ed' 'a register by its place' evfio regs $edu +0
+has 'regs+0x0010          ' 'several' evfio regs $edu regs+0:0x14
+check 'in rows' [ "$(grep -c . /tmp/said)" = 2 ]
+has 'id                   0x010000ed' 'all that are described' regs
+check 'but for those that cannot be read' sh -c '! grep -q irq /tmp/said'
+has 'liveness             0xedcba987' 'write and read' regs liveness =0x12345678 liveness
+has 'regs+0x0004          0xfffffff6' 'by place' evfio regs $edu regs+4 =9 regs+4
+has '"value": "0xfffffff6"' 'regs --json' regs --json liveness
+refuses 'takes accesses of 4 bytes only ("reg-io-width"), not of 2' 'regs obeys the width' \
+	evfio regs $edu --width 2 +0
+refuses 'no registers of 4 bytes' 'what is not aligned' evfio regs $edu +2
+refuses 'no registers of 4 bytes' 'half a register' evfio regs $edu +0:6
+refuses 'beyond region 0, of 0x100000 bytes' 'what is beyond the region' evfio regs $edu +0xffffc:8
+refuses 'no region "aux"' 'no such region' evfio regs $edu aux+0
+refuses 'has no region 7: it has 1' 'nor by number' evfio regs $edu 7+0
+refuses '0x123456789 does not fit into 4 bytes' 'a value too large' evfio regs $edu +4 =0x123456789
+echo 'far 0x100000 4' >>/tmp/edu.regs
+refuses '/tmp/edu.regs:6: 0x4 bytes at 0x100000 are beyond region 0' \
+	'a description that does not fit' regs liveness =1
+sed -i '$d' /tmp/edu.regs
+has 'liveness             0xfffffff6' 'and nothing was written' regs liveness
+
 sh -c 'exec sleep 100 3<>/dev/vfio/"$0"' "$(basename "$(readlink \
 	/sys/bus/platform/devices/10000000.edu/iommu_group)")" &
 holder=$!
