@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tool.h"
 
@@ -45,6 +46,14 @@ int index_of(const struct evfio_device *dev, const char *name,
 	const char *end = parse_number(name, &number);
 
 	return end && !*end && number <= INT32_MAX ? (int)number : find(dev, name);
+}
+
+int64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
 }
 
 int bad_usage(const char *what, const char *word)
@@ -111,14 +120,18 @@ enum {
 	JSON = 1 << 9,
 	NAMES = 1 << 10,
 	WIDTH = 1 << 11,
+	COUNT = 1 << 12,
+	TIMEOUT = 1 << 13,
 };
 
 static const struct option options[] = {
+	{ "count", required_argument, NULL, COUNT },
 	{ "force", no_argument, NULL, FORCE },
 	{ "help", no_argument, NULL, 'h' },
 	{ "json", no_argument, NULL, JSON },
 	{ "names", required_argument, NULL, NAMES },
 	{ "sysfs", required_argument, NULL, 's' },
+	{ "timeout", required_argument, NULL, TIMEOUT },
 	{ "version", no_argument, NULL, 'V' },
 	{ "width", required_argument, NULL, WIDTH },
 	{ 0 },
@@ -146,6 +159,9 @@ static const struct command {
 	  "put one into its reset state" },
 	{ "regs", "DEVICE [REGISTER [=VALUE]]...", 1, ANY, JSON | NAMES | WIDTH, command_regs,
 	  "print registers, and write some" },
+	{ "irq watch", "DEVICE [INTERRUPT] [REGISTER =VALUE]...", 1, ANY,
+	  COUNT | JSON | NAMES | TIMEOUT | WIDTH, command_irq_watch,
+	  "wait for an interrupt, print when it fires" },
 	{ "sriov list", "", 0, 0, JSON, command_sriov_list,
 	  "functions with SR-IOV and their virtual functions" },
 	{ "sriov create", "DEVICE N", 2, 2, 0, command_sriov_create,
@@ -158,11 +174,14 @@ static const struct command {
 
 static const char options_text[] =
 	"\n"
+	"  --count N        for irq watch: end after so many interrupts\n"
 	"  --force          for sriov remove: even if they are in use\n"
-	"  --json           for list, info, regs, sriov list: print JSON\n"
-	"  --names FILE     for regs: a description of the device's registers\n"
+	"  --json           for list, info, regs, irq watch, sriov list: print JSON\n"
+	"  --names FILE     for regs, irq watch: a description of the device's registers\n"
 	"  --sysfs DIR      read the sysfs tree at DIR instead of /sys\n"
-	"  --width BYTES    for regs: width of accesses, 1, 2, 4 or 8\n"
+	"  --timeout SECONDS\n"
+	"                   for irq watch: how long to wait in all\n"
+	"  --width BYTES    for regs, irq watch: width of accesses, 1, 2, 4 or 8\n"
 	"  --help           print this\n"
 	"  --version        print the version\n"
 	"\n"
@@ -253,6 +272,7 @@ int main(int argc, char **argv)
 	int opt, status;
 	const char *end;
 	uint64_t number;
+	double seconds;
 
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (opt) {
@@ -262,6 +282,11 @@ int main(int argc, char **argv)
 		case 'V':
 			printf("evfio %s\n", evfio_version());
 			return STATUS_OK;
+		case COUNT:
+			end = parse_number(optarg, &opts.count);
+			if (!end || *end || !opts.count)
+				return bad_usage("not a number of interrupts:", optarg);
+			break;
 		case FORCE:
 			opts.force = true;
 			break;
@@ -270,6 +295,12 @@ int main(int argc, char **argv)
 			break;
 		case NAMES:
 			opts.names = optarg;
+			break;
+		case TIMEOUT:
+			seconds = strtod(optarg, (char **)&end);
+			if (*end || !(seconds >= 0.001 && seconds <= 1000000))
+				return bad_usage("not 0.001 to 1000000 seconds:", optarg);
+			opts.timeout_ms = (int)(seconds * 1000);
 			break;
 		case WIDTH:
 			end = parse_number(optarg, &number);

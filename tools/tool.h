@@ -27,11 +27,14 @@ struct options {
 	bool json;
 	const char *names;	/* description of registers; NULL: none */
 	unsigned int width;	/* of accesses; 0: the device's */
+	uint64_t count;		/* of interrupts; 0: no limit, and so is the next */
+	int timeout_ms;
 };
 
 /* Each command gets the words after its name, as many as it takes, and returns an exit status. */
 int command_list(char **args, const struct options *opts);
 int command_info(char **args, const struct options *opts);
+int command_irq_watch(char **args, const struct options *opts);
 int command_regs(char **args, const struct options *opts);
 int command_sriov_list(char **args, const struct options *opts);
 int command_sriov_create(char **args, const struct options *opts);
@@ -53,6 +56,9 @@ const char *parse_number(const char *text, uint64_t *value);
 /* The index that a number is, or that a function of the library finds for a name. */
 int index_of(const struct evfio_device *dev, const char *name,
 	     int (*find)(const struct evfio_device *dev, const char *name));
+
+/* CLOCK_MONOTONIC */
+int64_t now_ns(void);
 
 /*
  * regs.c: registers as words name them, "REGISTER" or "REGISTER", "=VALUE". Each returns a status.

@@ -158,6 +158,13 @@ static void regs(void)
 	prints("regs 20000000.edu regs+4 =5x", 2, "no value: =5x");
 	prints("regs --width 3 20000000.edu", 2, "not a width of 1, 2, 4 or 8 bytes: 3");
 	prints("info --width 4 20000000.edu", 2, "--width is not for info");
+
+	prints("irq watch 20000000.edu", 1, "no device 20000000.edu");
+	prints("irq watch 20000000.edu done regs+4 =1", 1, "no device 20000000.edu");
+	prints("irq watch 20000000.edu done regs+4", 2, "there is no =VALUE for regs+4");
+	prints("irq watch 20000000.edu --count 0", 2, "not a number of interrupts: 0");
+	prints("irq watch 20000000.edu --timeout never", 2, "not 0.001 to 1000000 seconds: never");
+	prints("irq watch 20000000.edu --timeout 0", 2, "not 0.001 to 1000000 seconds: 0");
 }
 
 int main(void)

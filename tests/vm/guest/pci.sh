@@ -35,6 +35,10 @@ has 'config+0x0000        1234 11e8 ' 'regs of the configuration space' \
 has 'bar0+0x0080          0x' '8 bytes' evfio regs --width 8 $edu bar0+0x80
 refuses 'the device does not answer at 0x0 of region 0' 'a BAR that is switched off' \
 	evfio regs --width 2 $edu config+4 =0 bar0+0
+has ' s: 1, 1 in all' 'irq watch: MSI' \
+	evfio irq watch $edu msi bar0+0x60 =1 --count 1 --timeout 5
+has ' s: 1, 2 in all' 'and INTx' evfio irq watch $edu intx bar0+0x60 =1 --count 2 --timeout 5
+check 'acknowledged' evfio regs $edu bar0+0x64 =1
 
 for kind in msi intx; do
 	has "\"$kind\": " "the example runs with $kind" edu $edu $kind

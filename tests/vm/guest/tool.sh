@@ -46,6 +46,9 @@ edu=10000000.edu
 regs() {
 	evfio regs --names /tmp/edu.regs "$edu" "$@"
 }
+watch() {
+	evfio irq watch --names /tmp/edu.regs --timeout 5 "$edu" "$@"
+}
 has '0+0x0000             010000ed ' 'regs: what is at the beginning' evfio regs $edu
 check '256 bytes' [ "$(grep -c . /tmp/said)" = 16 ]
 has '0+0x0000             0x010000ed' 'a register by its place' evfio regs $edu +0
@@ -69,6 +72,21 @@ refuses '/tmp/edu.regs:6: 0x4 bytes at 0x100000 are beyond region 0' \
 	'a description that does not fit' regs liveness =1
 sed -i '$d' /tmp/edu.regs
 has 'liveness             0xfffffff6' 'and nothing was written' regs liveness
+
+has ' s: 1, 1 in all' 'irq watch: an interrupt that a register raises' \
+	watch --count 1 'done' irq_raise =1
+has ' s: 1, 3 in all' 'it is unmasked each time, and the line is up' watch --count 3
+has '"total": 2}' 'irq watch --json' watch --count 2 --json 0
+check 'acknowledged' regs irq_ack =1
+refuses 'did not fire in time' 'then it is down' evfio irq watch --timeout 0.3 $edu
+refuses 'no interrupt "other"' 'no such interrupt' evfio irq watch $edu other
+(sleep 1; devmem 0x10000060 32 1) &
+has ' s: 1, 1 in all' 'it is waited for' watch --count 1
+check 'acknowledged' regs irq_ack =1
+(sleep 1; evfio unbind $edu >/tmp/unbound 2>&1) &
+refuses 'is being unbound' 'irq watch ends when the device goes' watch
+wait
+has 'bound to vfio-platform' 'bind it again' evfio bind $edu
 
 sh -c 'exec sleep 100 3<>/dev/vfio/"$0"' "$(basename "$(readlink \
 	/sys/bus/platform/devices/10000000.edu/iommu_group)")" &
