@@ -162,6 +162,8 @@ static const struct command {
 	{ "irq watch", "DEVICE [INTERRUPT] [REGISTER =VALUE]...", 1, ANY,
 	  COUNT | JSON | NAMES | TIMEOUT | WIDTH, command_irq_watch,
 	  "wait for an interrupt, print when it fires" },
+	{ "dma test", "DEVICE", 1, 1, JSON, command_dma_test,
+	  "map memory wherever the IOMMU says it can be, print how long that takes" },
 	{ "sriov list", "", 0, 0, JSON, command_sriov_list,
 	  "functions with SR-IOV and their virtual functions" },
 	{ "sriov create", "DEVICE N", 2, 2, 0, command_sriov_create,
@@ -176,7 +178,7 @@ static const char options_text[] =
 	"\n"
 	"  --count N        for irq watch: end after so many interrupts\n"
 	"  --force          for sriov remove: even if they are in use\n"
-	"  --json           for list, info, regs, irq watch, sriov list: print JSON\n"
+	"  --json           for list, info, regs, irq watch, dma test, sriov list: print JSON\n"
 	"  --names FILE     for regs, irq watch: a description of the device's registers\n"
 	"  --sysfs DIR      read the sysfs tree at DIR instead of /sys\n"
 	"  --timeout SECONDS\n"

@@ -147,21 +147,25 @@ static void add_pci(struct json_object *doc, const struct evfio_sysdev *dev)
 	json_object_object_add(doc, "pci_class", json_string(text));
 }
 
-/* What only an open device tells. */
-static void add_open(struct json_object *doc, const struct evfio_device *dev)
+void json_iommu(struct json_object *doc, struct evfio_container *ct)
 {
-	struct evfio_container *ct = evfio_device_container(dev);
 	uint32_t available;
 
-	json_object_object_add(doc, "can_reset",
-			       json_object_new_boolean(evfio_device_can_reset(dev)));
-	json_object_object_add(doc, "regions", json_regions(dev));
-	json_object_object_add(doc, "irqs", json_irqs(dev));
 	json_object_object_add(doc, "iova_page_sizes", json_page_sizes(ct));
 	json_object_object_add(doc, "iova_ranges", json_ranges(ct));
 	if (!evfio_dma_available(ct, &available))
 		json_object_object_add(doc, "mappings_available",
 				       json_object_new_int64(available));
+}
+
+/* What only an open device tells. */
+static void add_open(struct json_object *doc, const struct evfio_device *dev)
+{
+	json_object_object_add(doc, "can_reset",
+			       json_object_new_boolean(evfio_device_can_reset(dev)));
+	json_object_object_add(doc, "regions", json_regions(dev));
+	json_object_object_add(doc, "irqs", json_irqs(dev));
+	json_iommu(doc, evfio_device_container(dev));
 }
 
 /* A member as text; "-" for null and for what is not there. */
@@ -195,7 +199,7 @@ static void print_flags(struct json_object *doc)
 	putchar('\n');
 }
 
-static void print_size(uint64_t size)
+void print_size(uint64_t size)
 {
 	static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
 	size_t unit = 0;
@@ -230,7 +234,7 @@ static void print_list(struct json_object *doc, const char *key, const char *wha
 	}
 }
 
-static void print_dma(struct json_object *doc)
+void print_iommu(struct json_object *doc)
 {
 	size_t i, length;
 	struct json_object *array = array_of(doc, "iova_page_sizes", &length);
@@ -249,6 +253,8 @@ static void print_dma(struct json_object *doc)
 		printf("%-12s %s - %s\n", "iova range", text_of(range, "first"),
 		       text_of(range, "last"));
 	}
+	if (json_object_object_get_ex(doc, "mappings_available", NULL))
+		printf("%-12s %s\n", "mappings", text_of(doc, "mappings_available"));
 }
 
 static void print_text(struct json_object *doc)
@@ -284,9 +290,7 @@ static void print_text(struct json_object *doc)
 		printf("%-12s %s\n", "reset", text_of(doc, "can_reset"));
 	print_list(doc, "regions", "region");
 	print_list(doc, "irqs", "interrupt");
-	print_dma(doc);
-	if (json_object_object_get_ex(doc, "mappings_available", NULL))
-		printf("%-12s %s\n", "mappings", text_of(doc, "mappings_available"));
+	print_iommu(doc);
 }
 
 int command_info(char **args, const struct options *opts)

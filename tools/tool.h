@@ -34,6 +34,7 @@ struct options {
 /* Each command gets the words after its name, as many as it takes, and returns an exit status. */
 int command_list(char **args, const struct options *opts);
 int command_info(char **args, const struct options *opts);
+int command_dma_test(char **args, const struct options *opts);
 int command_irq_watch(char **args, const struct options *opts);
 int command_regs(char **args, const struct options *opts);
 int command_sriov_list(char **args, const struct options *opts);
@@ -80,6 +81,13 @@ struct json_object *json_address(uint64_t address);
 
 /* What list and info alike say of a device. reason is NULL when it can be opened. */
 struct json_object *json_sysdev(const struct evfio_sysdev *dev, const char *reason);
+
+/* info.c: what is known of the IOMMU, added to a document, and printed from there. */
+void json_iommu(struct json_object *doc, struct evfio_container *ct);
+void print_iommu(struct json_object *doc);
+
+/* " 4 KiB" */
+void print_size(uint64_t size);
 
 /* Prints a document and frees it; returns an exit status. */
 int json_print(struct json_object *doc);

@@ -39,6 +39,7 @@ has ' s: 1, 1 in all' 'irq watch: MSI' \
 	evfio irq watch $edu msi bar0+0x60 =1 --count 1 --timeout 5
 has ' s: 1, 2 in all' 'and INTx' evfio irq watch $edu intx bar0+0x60 =1 --count 2 --timeout 5
 check 'acknowledged' evfio regs $edu bar0+0x64 =1
+has ' KiB at 0xffff' 'dma test' evfio dma test $edu
 
 for kind in msi intx; do
 	has "\"$kind\": " "the example runs with $kind" edu $edu $kind

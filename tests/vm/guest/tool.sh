@@ -88,6 +88,19 @@ refuses 'is being unbound' 'irq watch ends when the device goes' watch
 wait
 has 'bound to vfio-platform' 'bind it again' evfio bind $edu
 
+has "mapped       ${pages%% KiB*} KiB at 0xffffffff" 'dma test: to the end of the addresses' \
+	evfio dma test $edu
+for text in "iommu pages  $pages" 'iova range   0x0 - 0x7ffffff' '2 MiB at ' 'mappings     65535'; do
+	check "dma test: $text" grep -qF "$text" /tmp/said
+done
+has '"unmap_ns": ' 'dma test --json' evfio dma test --json $edu
+limit=/sys/module/vfio_iommu_type1/parameters/dma_entry_limit
+echo 1 >$limit
+has 'mappings     1' 'with room for one' evfio dma test $edu
+echo 0 >$limit
+refuses 'limit of 0 mappings is reached' 'and for none' evfio dma test $edu
+echo 65535 >$limit
+
 sh -c 'exec sleep 100 3<>/dev/vfio/"$0"' "$(basename "$(readlink \
 	/sys/bus/platform/devices/10000000.edu/iommu_group)")" &
 holder=$!
