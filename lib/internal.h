@@ -61,6 +61,9 @@ bool driver_allows_vfio(const char *driver);
 /* Writes the file-system path for "/sys/..." to buf; -ENAMETOOLONG if it does not fit. */
 int sysfs_path(char *buf, size_t size, const char *syspath, const char *more);
 
+/* Follows all links of syspath/more; writes "/sys/..." to buf. Returns a negative errno. */
+int sysfs_resolve(const char *syspath, const char *more, char *buf, size_t size);
+
 /* Base name of what the link syspath/name points to; -ENOENT if there is no such link. */
 int sysfs_link(const char *syspath, const char *name, char *buf, size_t size);
 

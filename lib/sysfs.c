@@ -71,8 +71,7 @@ int sysfs_path(char *buf, size_t size, const char *syspath, const char *more)
 	return 0;
 }
 
-/* Follows all links of syspath/more; writes "/sys/..." to buf. */
-static int sysfs_resolve(const char *syspath, const char *more, char *buf, size_t size)
+int sysfs_resolve(const char *syspath, const char *more, char *buf, size_t size)
 {
 	char path[PATH_LEN], resolved[PATH_MAX];
 	size_t root = strlen(evfio_roots.sysfs);

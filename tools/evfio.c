@@ -87,10 +87,17 @@ static int for_each(char **names, int (*act)(const char *name), const char *done
 	return status;
 }
 
+/* evfio_bind(), but not of what the host itself needs. */
+static int bind_spare(const char *name)
+{
+	int err = evfio_bind_check(name);
+
+	return err ? err : evfio_bind(name);
+}
+
 static int command_bind(char **args, const struct options *opts)
 {
-	(void)opts;
-	return for_each(args, evfio_bind, "bound to");
+	return for_each(args, opts->force ? evfio_bind : bind_spare, "bound to");
 }
 
 static int command_unbind(char **args, const struct options *opts)
@@ -151,7 +158,7 @@ static const struct command {
 	  "devices that have an IOMMU group or will get one" },
 	{ "info", "DEVICE", 1, 1, JSON, command_info,
 	  "all about one: group, regions, interrupts, DMA" },
-	{ "bind", "DEVICE...", 1, ANY, 0, command_bind,
+	{ "bind", "DEVICE...", 1, ANY, FORCE, command_bind,
 	  "take devices from the host and give them to VFIO" },
 	{ "unbind", "DEVICE...", 1, ANY, 0, command_unbind,
 	  "give them back to the host" },
@@ -177,7 +184,8 @@ static const struct command {
 static const char options_text[] =
 	"\n"
 	"  --count N        for irq watch: end after so many interrupts\n"
-	"  --force          for sriov remove: even if they are in use\n"
+	"  --force          for bind: even what the host itself needs; for sriov remove: even what\n"
+	"                   is in use\n"
 	"  --json           for list, info, regs, irq watch, dma test, sriov list: print JSON\n"
 	"  --names FILE     for regs, irq watch: a description of the device's registers\n"
 	"  --sysfs DIR      read the sysfs tree at DIR instead of /sys\n"

@@ -10,6 +10,18 @@ extern "C" {
 #endif
 
 /**
+ * evfio_bind_check() - whether the host can spare a device
+ * @name: device name, sysfs path or device-tree path, as for evfio_open()
+ *
+ * It cannot if a file system is mounted whose disk is the device, or below it, or is made of such
+ * disks (partitions, device mapper, RAID, NVMe with several controllers), nor if a console of the
+ * kernel is. What has no block device, such as NFS, is not seen. evfio_bind() does not ask.
+ *
+ * Return: 0; -EBUSY: it cannot; -ENOENT: no such device.
+ */
+int evfio_bind_check(const char *name);
+
+/**
  * evfio_bind() - take a device from its host driver and bind it to VFIO
  * @name: device name, sysfs path or device-tree path, as for evfio_open()
  *

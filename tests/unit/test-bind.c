@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Binding: what is written where, and what is said when it does not work. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "internal.h"
 #include "libtap.h"
@@ -8,9 +9,66 @@
 #define DEV(name, file) "sys/devices/platform/" name "/" file
 #define PLATFORM "sys/bus/platform/"
 
+#define DISK "sys/devices/platform/40000000.pcie/pci0000:00/0000:00:01.1/nvme/nvme0"
+#define VIRTUAL "sys/devices/virtual/"
+
+static void mounted(const char *number, const char *point)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "21 1 0:20 / /tmp rw - tmpfs none rw\n"
+		 "22 1 %s / %s rw,noatime shared:1 - ext4 /dev/root rw\n", number, point);
+	tree_text("proc/self/mountinfo", text);
+}
+
+/* What the host lives on: 0000:00:01.1, an NVMe disk, and 9000000.uart, its console. */
+static void host(void)
+{
+	is(evfio_bind_check("0000:00:01.1"), 0, "a machine without mounts and console");
+	is(evfio_bind_check("20000000.edu"), -ENOENT, "no such device");
+	tree_text(DISK "/nvme0n1/nvme0n1p1/partition", "1\n");
+	tree_link("sys/dev/block/259:1", DISK "/nvme0n1/nvme0n1p1");
+	mounted("259:1", "/");
+	is(evfio_bind_check("0000:00:01.1"), -EBUSY, "the disk with the root");
+	message_has("0000:00:01.1 has the disk of what is mounted on /: `evfio bind --force");
+	is(evfio_bind_check("40000000.pcie"), -EBUSY, "and the bridge above it");
+	is(evfio_bind_check("0000:00:01.0"), 0, "but not the function beside it");
+	mounted("259:2", "/");
+	is(evfio_bind_check("0000:00:01.1"), 0, "another disk");
+
+	tree_text(VIRTUAL "block/dm-0/size", "8\n");
+	tree_link(VIRTUAL "block/dm-0/slaves/md0p1", VIRTUAL "block/md0/md0p1");
+	tree_text(VIRTUAL "block/md0/md0p1/partition", "1\n");
+	tree_link(VIRTUAL "block/md0/slaves/dm-0", VIRTUAL "block/dm-0");
+	tree_link("sys/dev/block/253:0", VIRTUAL "block/dm-0");
+	mounted("253:0", "/srv");
+	is(evfio_bind_check("0000:00:01.1"), 0, "disks that are made of each other");
+	tree_link(VIRTUAL "block/md0/slaves/nvme0n1p1", DISK "/nvme0n1/nvme0n1p1");
+	is(evfio_bind_check("0000:00:01.1"), -EBUSY, "a mapped partition of a RAID on the disk");
+	message_has("mounted on /srv");
+
+	tree_text(VIRTUAL "nvme-subsystem/nvme-subsys0/nvme0n2/nvme0n2p1/partition", "1\n");
+	tree_link("sys/dev/block/259:3", VIRTUAL "nvme-subsystem/nvme-subsys0/nvme0n2/nvme0n2p1");
+	mounted("259:3", "/");
+	is(evfio_bind_check("0000:00:01.1"), 0, "an NVMe subsystem of others");
+	tree_link(VIRTUAL "nvme-subsystem/nvme-subsys0/nvme0", DISK);
+	is(evfio_bind_check("0000:00:01.1"), -EBUSY, "and one with the disk's controller");
+
+	tree_text("sys/class/tty/console/active", "tty0 ttyAMA1 ttyAMA0\n");
+	is(evfio_bind_check("9000000.uart"), 0, "a console that is nowhere");
+	tree_text("sys/devices/platform/9000000.uart/tty/ttyAMA0/dev", "204:64\n");
+	tree_link("sys/class/tty/ttyAMA0", "sys/devices/platform/9000000.uart/tty/ttyAMA0");
+	is(evfio_bind_check("9000000.uart"), -EBUSY, "the console");
+	message_has("9000000.uart is the console, ttyAMA0: `evfio bind --force 9000000.uart`");
+	tree_text("sys/devices/platform/10300000.edu2/tty/ttyAMA1/dev", "204:65\n");
+	tree_link("sys/class/tty/ttyAMA1", "sys/devices/platform/10300000.edu2/tty/ttyAMA1");
+	is(evfio_bind_check("10300000.edu"), 0, "but not one whose name it begins with");
+}
+
 int main(void)
 {
 	tree_new();
+	host();
 	is(evfio_bind("20000000.edu"), -ENOENT, "no such device");
 	is(evfio_unbind("20000000.edu"), -ENOENT, "no such device");
 	is(evfio_bind("10000000.edu"), 0, "what is bound is bound");

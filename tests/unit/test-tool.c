@@ -215,7 +215,12 @@ int main(void)
 	     "[\"vfio-platform\", \"syscon\"]");
 	json("info --json 10000000.edu", "d[\"compatible\"] == \"qemu,edu\"");
 
-	prints("bind 20000000.edu 10300000.edu", 1, "no device 20000000.edu");
+	tree_text("sys/class/tty/console/active", "ttyAMA0\n");
+	tree_text("sys/devices/platform/10300000.edu/tty/ttyAMA0/dev", "204:64\n");
+	tree_link("sys/class/tty/ttyAMA0", "sys/devices/platform/10300000.edu/tty/ttyAMA0");
+	prints("bind 10300000.edu", 1, "evfio: 10300000.edu is the console, ttyAMA0");
+	ok(!*tree_read("sys/bus/platform/drivers/syscon/unbind"), "which is left alone");
+	prints("bind --force 20000000.edu 10300000.edu", 1, "no device 20000000.edu");
 	ok(strstr(output, "did not take 10300000.edu"), "the second device was tried all the same");
 	prints("unbind 10300000.edu", 1, "not bound to VFIO but to syscon");
 	regs();

@@ -101,6 +101,10 @@ echo 0 >$limit
 refuses 'limit of 0 mappings is reached' 'and for none' evfio dma test $edu
 echo 65535 >$limit
 
+refuses '9000000.pl011 is the console, ttyAMA0: `evfio bind --force 9000000.pl011`' \
+	'bind leaves the console alone' evfio bind 9000000.pl011
+check 'it still has its driver' [ -d /sys/bus/amba/devices/9000000.pl011/driver ]
+
 sh -c 'exec sleep 100 3<>/dev/vfio/"$0"' "$(basename "$(readlink \
 	/sys/bus/platform/devices/10000000.edu/iommu_group)")" &
 holder=$!
