@@ -33,8 +33,8 @@ static void print_function(const struct evfio_sysdev *dev, const char *vfs)
 
 	if (dev->group >= 0)
 		snprintf(group, sizeof(group), "%d", dev->group);
-	printf("%-14s  %-10s  %-5s  %s\n", dev->name, vfs, group,
-	       dev->driver ? dev->driver : "-");
+	printf(on_terminal() ? "%-14s  %-10s  %-5s  %s\n" : "%s\t%s\t%s\t%s\n",
+	       dev->name, vfs, group, dev->driver ? dev->driver : "-");
 }
 
 static void print_pf(const struct evfio_sysdev *pf, int total, const struct evfio_sysdev *vfs)
@@ -68,7 +68,7 @@ int command_sriov_list(char **args, const struct options *opts)
 			continue;
 		if (array)
 			json_object_array_add(array, json_pf(dev, total, vfs));
-		else if (!found++)
+		else if (!found++ && on_terminal())
 			puts("FUNCTION        VFS         GROUP  DRIVER");
 		if (!array)
 			print_pf(dev, total, vfs);
@@ -77,7 +77,7 @@ int command_sriov_list(char **args, const struct options *opts)
 	evfio_sysdev_free(all);
 	if (array)
 		return json_print(array);
-	if (!found)
+	if (!found && on_terminal())
 		puts("no device has SR-IOV");
 	return STATUS_OK;
 }

@@ -42,6 +42,9 @@ int command_sriov_create(char **args, const struct options *opts);
 int command_sriov_remove(char **args, const struct options *opts);
 int command_token_new(char **args, const struct options *opts);
 
+/* Whether standard output is read by somebody, for whom there are tables and colours. */
+bool on_terminal(void);
+
 /* Writes "evfio: " and the library's message to stderr; returns STATUS_FAILED. */
 int report(void);
 

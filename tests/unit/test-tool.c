@@ -46,13 +46,33 @@ static void json(const char *args, const char *expression)
 		printf("# %s\n", output);
 }
 
+/* The same on a terminal of the kind that is given. */
+static void terminal(const char *kind, const char *args, const char *text)
+{
+	static const char spawn[] = "import os, pty, sys; "
+		"sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+	const char *tool = getenv("EVFIO_TOOL");
+	char wrapped[1024];
+
+	snprintf(wrapped, sizeof(wrapped), "env %s /usr/bin/python3 -c '%s' %s", kind, spawn,
+		 tool ? tool : "evfio");
+	setenv("EVFIO_TOOL", wrapped, 1);
+	prints(args, 0, text);
+	if (tool)
+		setenv("EVFIO_TOOL", tool, 1);
+	else
+		unsetenv("EVFIO_TOOL");
+}
+
 /* 0000:00:01.0 becomes a PF, 0000:00:01.1 its VF. */
 static void sriov(void)
 {
 	static const char place[] = "sys/devices/platform/40000000.pcie/pci0000:00/0000:00:01.";
 	char path[128], target[128];
 
-	prints("sriov list", 0, "no device has SR-IOV");
+	prints("sriov list", 0, "");
+	ok(!*output, "no device has SR-IOV: no line");
+	terminal("TERM=linux", "sriov list", "no device has SR-IOV");
 	json("sriov list --json", "d == []");
 	prints("sriov create 0000:00:01.0 2", 1, "evfio: 0000:00:01.0 has no SR-IOV");
 	snprintf(path, sizeof(path), "%s0/sriov_totalvfs", place);
@@ -63,8 +83,10 @@ static void sriov(void)
 	snprintf(target, sizeof(target), "%s1", place);
 	tree_link(path, target);
 
-	prints("sriov list", 0, "0000:00:01.0    1 of 7      8      vfio-pci");
-	ok(strstr(output, "vfio-pci\n0000:00:01.1    -           8      nvme\n"), "and its VF");
+	prints("sriov list", 0, "0000:00:01.0\t1 of 7\t8\tvfio-pci");
+	ok(strstr(output, "vfio-pci\n0000:00:01.1\t-\t8\tnvme\n"), "and its VF");
+	terminal("TERM=linux", "sriov list", "0000:00:01.0    1 of 7      8      vfio-pci");
+	ok(strstr(output, "FUNCTION        VFS         GROUP  DRIVER"), "with a heading");
 	json("sriov list --json", "[p[\"name\"] for p in d] == [\"0000:00:01.0\"] and "
 	     "d[0][\"total_vfs\"] == 7");
 	json("sriov list --json", "[v[\"name\"] for v in d[0][\"vfs\"]] == "
@@ -74,7 +96,7 @@ static void sriov(void)
 	prints("sriov create 0000:00:01.0 2", 1, "`evfio sriov remove 0000:00:01.0` first");
 	prints("sriov remove 0000:00:01.0", 1, "0000:00:01.1 is bound to nvme");
 	prints("sriov remove 0000:00:01.0 --force", 0, "");
-	prints("sriov list", 0, "0000:00:01.0    0 of 7");
+	prints("sriov list", 0, "0000:00:01.0\t0 of 7");
 
 	prints("sriov", 2, "usage: evfio sriov list");
 	ok(strstr(output, "\n              evfio sriov create DEVICE N\n"), "and what else there is");
@@ -187,11 +209,16 @@ int main(void)
 	prints("reset 20000000.edu", 1, "no device 20000000.edu");
 	prints("bind --json 10000000.edu", 2, "--json is not for bind");
 
-	prints("list", 0, "DEVICE");
-	prints("list", 0, "vfio-platform");
+	prints("list", 0, "10000000.edu\tplatform\t3\tvfio-platform\tready");
+	ok(!strstr(output, "DEVICE") && !strstr(output, "\033"), "neither heading nor colours");
+	terminal("NO_COLOR= TERM=linux", "list",
+		 "10000000.edu   platform  3      vfio-platform  \033[32mready\033[m");
+	ok(strstr(output, "DEVICE         BUS       GROUP  DRIVER         STATE"), "a heading");
+	terminal("TERM=dumb", "list", "vfio-platform  ready");
+	terminal("NO_COLOR=1 TERM=linux", "list", "vfio-platform  ready");
 	prints("list", 0, "group 5 is not viable: 10300000.edu is bound to syscon");
 	prints("list", 0, "used by the host");
-	ok(strstr(output, "nvme           used by the host\n10400000.edu"),
+	ok(strstr(output, "\tnvme\tused by the host\n10400000.edu"),
 	   "what has no group comes last");
 	prints("list", 0, "no driver");
 	prints("--sysfs /no/such/tree list", 1, "No such file or directory");

@@ -16,6 +16,7 @@ dir=/sys/bus/pci/devices
 enable=/sys/module/vfio_pci/parameters/enable_sriov
 token=/run/pf/token
 wrong=/run/wrong
+tab=$(printf '\t')
 logs='/tmp/pf /tmp/stays'	# of the two that run in the background
 . check.sh
 
@@ -68,7 +69,7 @@ chown 1000 /run/pf
 # A reset of QEMU 7.2's PF takes its VFs away behind the kernel's back, as no hardware does.
 echo >$dir/$pf/reset_method
 
-has "$pf    0 of 2" 'list shows what can have virtual functions' evfio sriov list
+has "$pf${tab}0 of 2" 'list shows what can have virtual functions' evfio sriov list
 refuses "echo 1 >$enable" 'none before an administrator allows it' evfio sriov create $pf 2
 echo 1 >$enable
 refuses 'can have 1 to 2 virtual functions, not 3' 'no more than there can be' \
@@ -153,7 +154,7 @@ check 'a VF stays open' comes namespace /tmp/stays
 check 'remove by force' evfio sriov remove --force $pf
 check 'its user was told, and let go' comes "$vf1: to be let go" /tmp/stays
 check 'it is gone' [ ! -e $dir/$vf1 ]
-has "$pf    0 of 2" 'list' evfio sriov list
+has "$pf${tab}0 of 2" 'list' evfio sriov list
 has "$vf1: bound to vfio-pci" 'create one' evfio sriov create $pf 1
 check 'the PF serves it' comes "$vf1: online" /tmp/pf 2
 give $vf1 vf
