@@ -146,11 +146,13 @@ USER_EXAMPLE_SRCS := examples/Makefile $(sort $(wildcard examples/*.[ch] example
 USER_INCLUDE = $(DESTDIR)$(PREFIX)/include
 USER_MAN = $(DESTDIR)$(PREFIX)/share/man
 USER_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+USER_RULES = $(DESTDIR)$(PREFIX)/lib/udev/rules.d
 
 # The loader finds a library below /usr/local when ldconfig has; not all C libraries have one.
 install-user: user
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(USER_INCLUDE)/evfio' \
 		'$(USER_INCLUDE)/linux' '$(USER_MAN)/man1' '$(USER_MAN)/man3' '$(USER_COMPLETIONS)' \
+		'$(USER_RULES)' '$(DESTDIR)$(PREFIX)/share/evfio' \
 		$(patsubst %,'$(DESTDIR)$(DOCDIR)/%',$(sort $(dir $(USER_EXAMPLE_SRCS))))
 	install -m 755 $(UOUT)/bin/evfio '$(DESTDIR)$(PREFIX)/bin'
 	install -m 644 $(USER_HEADERS) '$(USER_INCLUDE)/evfio'
@@ -165,12 +167,15 @@ install-user: user
 	install -m 644 $(USER_MAN1) '$(USER_MAN)/man1'
 	install -m 644 $(USER_MAN3) '$(USER_MAN)/man3'
 	install -m 644 tools/completion.bash '$(USER_COMPLETIONS)/evfio'
+	install -m 644 tools/udev.rules '$(USER_RULES)/80-vfio.rules'
+	install -m 644 tools/mdev.conf '$(DESTDIR)$(PREFIX)/share/evfio'
 	for f in $(USER_EXAMPLE_SRCS); do install -m 644 $$f '$(DESTDIR)$(DOCDIR)'/$$f || exit 1; done
 	$(if $(DESTDIR),,ldconfig 2>/dev/null || :)
 
 uninstall-user:
-	rm -rf '$(DESTDIR)$(DOCDIR)/examples' '$(USER_INCLUDE)/evfio'
-	rm -f '$(DESTDIR)$(PREFIX)/bin/evfio' '$(USER_COMPLETIONS)/evfio' '$(DESTDIR)$(LIBDIR)/libevfio.a' \
+	rm -rf '$(DESTDIR)$(DOCDIR)/examples' '$(USER_INCLUDE)/evfio' '$(DESTDIR)$(PREFIX)/share/evfio'
+	rm -f '$(DESTDIR)$(PREFIX)/bin/evfio' '$(USER_COMPLETIONS)/evfio' '$(USER_RULES)/80-vfio.rules' \
+		'$(DESTDIR)$(LIBDIR)/libevfio.a' \
 		'$(DESTDIR)$(LIBDIR)/libevfio.so' \
 		'$(DESTDIR)$(LIBDIR)/libevfio.so.$(USER_SOVERSION)' \
 		'$(DESTDIR)$(LIBDIR)/$(notdir $(USER_SO))' \

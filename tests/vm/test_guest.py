@@ -26,7 +26,7 @@ ONLY = os.environ.get("T", "").split()
 ORACLE = bool(os.environ.get("ORACLE"))
 OPTION_LINE = re.compile(r"^\s*(?:/\*|\*|#)\s*vm:\s*(.*?)\s*(?:\*/)?\s*$", re.MULTILINE)
 OPTIONS = {"smp", "memory", "timeout", "cmdline", "params", "args", "kernels", "overlay", "load", "board",
-           "bind", "stock", "kvm", "gic", "igb", "iommu", "oracle", "programs"}
+           "bind", "stock", "kvm", "gic", "igb", "iommu", "oracle", "programs", "files"}
 
 
 def sources():
@@ -55,7 +55,8 @@ def job(kernel, source, program, command, options, name):
     def do():
         result = board.run(
             kernel, f"{command} {options.get('args', '')}{' --kernel' * (ORACLE and suite == 'abi')}",
-            [program, *board.BUILD.glob(options.get("programs", "none"))],
+            [program, *board.BUILD.glob(options.get("programs", "none")),
+             *board.ROOT.glob(options.get("files", "none"))],
             modules="kernel" if ORACLE else "evfio",
             parameters=options.get("params", "").split(), append=options.get("cmdline", ""),
             layout=options.get("board", "platform"),
