@@ -6,7 +6,7 @@
  */
 /* vm: iommu=no oracle=yes params="vfio-platform.reset_required=0" timeout=120 */
 /* vm: iommu=no board=pci bind=no kvm=yes timeout=120 */
-/* vm: overlay="odd" oracle=yes params="vfio-platform.reset_required=0" timeout=120 */
+/* vm: overlay="odd" oracle=yes params="vfio-platform.reset_required=0 vfio_iommu_type1.allow_unsafe_interrupts=1" timeout=120 */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
