@@ -25,7 +25,9 @@ give() {
 	chown "$2" /dev/vfio/"$(basename "$(readlink $dir/"$1"/iommu_group)")"
 }
 
+# What it says is looked at before it may have begun.
 start_pf() {
+	: >/tmp/pf
 	su pf -c "exec sriov-pf $pf $token" >/tmp/pf 2>&1 &
 	pf_pid=$!
 }
@@ -44,6 +46,7 @@ vf() {
 }
 
 stays() { # FUNCTION
+	: >/tmp/stays
 	su vf -c "exec sriov-vf --stay $1" <$token >/tmp/stays 2>&1 &
 	vf_pid=$!
 }
