@@ -101,8 +101,8 @@ struct dev {
 };
 
 /*
- * Bind, open and map @name in a container of its own (type1v2; no-IOMMU, if the device has none), or
- * bail out. Quiets an edu.
+ * Bind, open and map @name in a container of its own (type1v2; no-IOMMU, if the device has none),
+ * or bail out. Quiets an edu.
  */
 void dev_open(struct dev *d, const char *name);
 
