@@ -247,11 +247,10 @@ static unsigned int only_width(const struct evfio_device *dev)
 	return width == 1 || width == 2 || width == 4 || width == 8 ? width : 0;
 }
 
-/* Looks whether the device has such a register, and settles its width and size. */
-static int check_reg(const struct regs *regs, const struct evfio_device *dev, struct reg *reg,
-		     struct evfio_region_info *info)
+/* Looks whether the device has such a register, and settles its width and size; only: see above. */
+static int check_reg(const struct regs *regs, const struct evfio_device *dev, unsigned int only,
+		     struct reg *reg, struct evfio_region_info *info)
 {
-	const unsigned int only = only_width(dev);
 	int index = find_region(dev, reg->region);
 	char where[300] = "";
 
@@ -281,14 +280,15 @@ static int check_reg(const struct regs *regs, const struct evfio_device *dev, st
 
 int regs_open(struct regs *regs, const struct evfio_device *dev)
 {
+	const unsigned int only = only_width(dev);
 	struct evfio_region_info info;
 	int status = STATUS_OK;
 	size_t i;
 
 	for (i = 0; status == STATUS_OK && i < regs->nr_known; i++)
-		status = check_reg(regs, dev, &regs->known[i], &info);
+		status = check_reg(regs, dev, only, &regs->known[i], &info);
 	for (i = 0; status == STATUS_OK && i < regs->nr_words; i++) {
-		status = check_reg(regs, dev, &regs->words[i], &info);
+		status = check_reg(regs, dev, only, &regs->words[i], &info);
 		if (status == STATUS_OK && evfio_region_map(dev, info.index, &regs->words[i].map))
 			status = report();
 	}

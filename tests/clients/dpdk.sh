@@ -79,14 +79,7 @@ cd / || exit
 trap "" PIPE
 echo 64 >/proc/sys/vm/nr_hugepages
 
-# Of its hundred and more drivers, two and those that it is linked with: it would load
-# them all, for most of a minute.
-mkdir /tmp/drivers /tmp/all
-drivers=$(echo /clients/usr/lib/*/dpdk/pmds-*)
-mount -o bind "$drivers" /clients/tmp/all
-cp -P "$drivers"/librte_mempool_ring.* "$drivers"/librte_net_e1000.* /tmp/drivers
-mount -o bind /tmp/drivers "$drivers"
-export LD_LIBRARY_PATH=/tmp/all
+dpdk_drivers
 
 mode=
 [ "$1" != pa ] || mode=--iova-mode=pa

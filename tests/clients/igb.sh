@@ -76,13 +76,7 @@ trap "" PIPE
 echo 128 >/proc/sys/vm/nr_hugepages
 echo 1 >/sys/module/vfio_pci/parameters/enable_sriov
 
-# Only the drivers it needs: see dpdk.sh.
-mkdir /tmp/drivers /tmp/all
-drivers=$(echo /clients/usr/lib/*/dpdk/pmds-*)
-mount -o bind "$drivers" /clients/tmp/all
-cp -P "$drivers"/librte_mempool_ring.* "$drivers"/librte_net_e1000.* /tmp/drivers
-mount -o bind /tmp/drivers "$drivers"
-export LD_LIBRARY_PATH=/tmp/all
+dpdk_drivers
 
 has "bound to vfio-pci" "the physical function is bound" evfio bind $pf
 has "$vf1: bound to vfio-pci" "so are its virtual ones, as they are made" evfio sriov create $pf 2
