@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -263,14 +264,16 @@ static bool find_fault(int fd, char *text, size_t size)
 	int word = -1;
 	ssize_t len;
 
-	/* One read() is one record: "priority,number,time,flags;text\n". */
-	while (fd >= 0 && ((len = read(fd, record, sizeof(record) - 1)) > 0 || errno == EPIPE)) {
-		char *line = NULL, *value;
+	/* The report comes by an interrupt of its own, line by line. */
+	while (fd >= 0 && poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 500) == 1) {
+		char *line, *value;
 
-		if (len > 0) {
-			record[len] = '\0';
-			line = strchr(record, ';');
-		}
+		/* One read() is one record: "priority,number,time,flags;text\n". */
+		len = read(fd, record, sizeof(record) - 1);
+		if (len <= 0)
+			continue;
+		record[len] = '\0';
+		line = strchr(record, ';');
 		if (!line)
 			continue;
 		line[strcspn(line, "\n")] = '\0';
@@ -303,7 +306,7 @@ static void rogue_dma(const struct edu *edu)
 {
 	const size_t size = (size_t)sysconf(_SC_PAGESIZE);
 	uint8_t *canary = aligned_alloc(size, size);
-	int log = open_log(), tries;
+	int log = open_log();
 	struct evfio_dma *mapping;
 	char fault[256] = "";
 	uint64_t iova;
@@ -326,10 +329,7 @@ static void rogue_dma(const struct edu *edu)
 	     iova);
 	free(canary);
 
-	/* The IOMMU's report comes by an interrupt of its own. */
-	for (tries = 0; tries < 50 && !find_fault(log, fault, sizeof(fault)); tries++)
-		usleep(10000);
-	if (*fault)
+	if (find_fault(log, fault, sizeof(fault)))
 		step("fault", "%s", fault);
 	else
 		step("fault", "%s", log < 0 ? "(no permission to read the kernel's log)" :

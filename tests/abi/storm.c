@@ -5,7 +5,7 @@
  *
  * What the kernel has to complain of is in its log, which fails the run.
  */
-/* vm: timeout=120 cmdline="iommu.passthrough=1" */
+/* vm: timeout=240 cmdline="iommu.passthrough=1" */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 #include "libboard.h"
 #include "libtap.h"
 
-#define SECONDS	20		/* at most */
+#define SECONDS	90		/* at most */
 #define THREADS	5
 #define SLOTS	4
 #define EACH	(sizeof(names) / sizeof(names[0]))
@@ -50,7 +50,7 @@ static void count(unsigned long *counter)
 /* Enough for a test; how long that takes is the machine's business. */
 static bool enough(void)
 {
-	return done->opened > 400 && done->mapped > 80 && done->triggered > 40;
+	return done->opened > 100 && done->mapped > 40 && done->triggered > 20;
 }
 
 static void replace(volatile int *slot, int fd)
@@ -277,8 +277,7 @@ int main(int argc, char **argv)
 		   seed ? "with devices that come and go" : "undisturbed", THREADS);
 		tap_note("%lu calls, among them: opened %lu, mapped %lu, triggered %lu",
 			 done->calls, done->opened, done->mapped, done->triggered);
-		ok(done->opened > 10 && done->mapped > 10 && done->triggered > 10,
-		   "their calls have opened devices, mapped memory, set triggers");
+		ok(enough(), "their calls have opened devices, mapped memory, set triggers");
 	}
 	ok(rounds > 5, "devices have been unbound and bound again and again");
 	is(pages_pinned(), pinned, "no page stays pinned");
