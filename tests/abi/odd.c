@@ -3,7 +3,7 @@
  * odd - devices odd in one way each (tests/vm/odd.dtso): registers of every width and size,
  * members of isolation groups that are not there
  */
-/* vm: timeout=120 overlay="odd" */
+/* vm: timeout=120 overlay="odd" alone=yes */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -103,13 +103,13 @@ def prepare(name, evfio, wall=False):
     command = ("WALL=1 " if wall else "") + (PLATFORM if evfio else PCI)
     image = OUT / f"{name}-{side}.cpio"
     if evfio:
-        image.write_bytes(board.initramfs(name, command, [GUEST], board.needed_modules(name), (),
-                                          TIMEOUT, ()))
+        image.write_bytes(board.initramfs(name, [(command, TIMEOUT)], [GUEST], board.needed_modules(name),
+                                          (), ()))
     else:
         # Here the kernel itself finds the PCI functions, and sets them up.
         with mock.patch.object(board, "FUNCTIONS", ()):
-            image.write_bytes(board.initramfs(name, command, [GUEST], stock_chain(name), (),
-                                              TIMEOUT, ()))
+            image.write_bytes(board.initramfs(name, [(command, TIMEOUT)], [GUEST], stock_chain(name),
+                                              (), ()))
     guest = ["qemu-system-aarch64", "-M", board.MACHINE, "-cpu", board.CPU, "-smp", "1",
              "-m", "2560M", "-nodefaults", "-display", "none", "-no-reboot",
              *([] if wall else COUNTING),
@@ -130,8 +130,8 @@ def prepare_dpdk(name, evfio):
     image = OUT / f"{name}-{'evfio' if evfio else 'in-kernel'}-dpdk.cpio"
     files = board.in_loading_order(board.CLIENT_MODULES, board.stock_modules(name))
     files += board.needed_modules(name, "pci") if evfio else board.kernel_modules(name)
-    image.write_bytes(board.initramfs(name, f"sh /bin/{DPDK.name} rate", [DPDK], files, (), TIMEOUT, ("clients",),
-                                      "pci"))
+    image.write_bytes(board.initramfs(name, [(f"sh /bin/{DPDK.name} rate", TIMEOUT)], [DPDK], files, (),
+                                      ("clients",), "pci"))
     guest = board.qemu(name, None, image, 1, "1G", "nokaslr norandmaps",
                        [*board.CLIENT_DEVICES, *COUNTING, "-serial", "stdio"], "pci")
     guest[guest.index("-accel") + 1] = "tcg,thread=single"
@@ -141,7 +141,7 @@ def prepare_dpdk(name, evfio):
 def measure(name, guest):
     """One guest's rows: {operation: (unit, value)}, and its comments."""
     result = board.Result(name)
-    board.watch(result, guest, TIMEOUT + 60, False)
+    board.watch([result], guest, TIMEOUT + 60, False)
     if not result.ok:
         raise board.BoardError(f"Linux {name}: no figures\n" + "\n".join(
             [*result.trouble, result.output, result.tail]))

@@ -152,7 +152,7 @@ class BoardError(Exception):
 
 @dataclass
 class Result:
-    """What a run left behind."""
+    """What a command in a guest left behind: the first one the guest's start as well, the last one its end."""
     kernel: str
     status: int | None = None   # of the command; None if the guest never got that far
     output: str = ""            # of the command
@@ -310,16 +310,18 @@ def image(name, content):
     return path
 
 
-def initramfs(name, command, programs, modules, parameters, timeout, mode, layout="platform"):
+def initramfs(name, commands, programs, modules, parameters, mode, layout="platform"):
     """All that the guest has: busybox, init, the modules, the programs, and our wishes in /vm."""
     loads = []
     contents = {
         "init": (Path(__file__).with_name("init").read_bytes(), 0o755),
         "bin/check.sh": (Path(__file__).with_name("check.sh").read_bytes(), 0o644),
         "bin/busybox": ((CACHE / "guest" / "bin" / "busybox").read_bytes(), 0o755),
-        "vm/command": (f"{command}\n".encode(), 0o644),
-        "vm/timeout": (f"{timeout}\n".encode(), 0o644),
+        "vm/commands": ("".join(f"{seconds} /vm/command-{number}\n" for number, (_, seconds)
+                                in enumerate(commands)).encode(), 0o644),
     }
+    for number, (command, _) in enumerate(commands):
+        contents[f"vm/command-{number}"] = (f"{command}\n".encode(), 0o644)
     if "shell" in mode:
         contents["vm/shell"] = (b"", 0o644)
     if "symbols" in mode:
@@ -390,15 +392,23 @@ def qemu(name, dtb, initrd, smp, memory, append, extra, layout="platform", mode=
     return command + list(extra)
 
 
-def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, memory="512M", append="",
-        timeout=60, extra=(), mode=(), overlay="", echo=False, layout="platform", stock=()):
-    """Boot kernel NAME, run the shell COMMAND in the guest, and return a Result.
+def run(name, command="", programs=(), timeout=60, **options):
+    """Boot kernel NAME, run the shell COMMAND in the guest for up to TIMEOUT seconds, and return a Result.
 
+    More arguments are run_all()'s.
+    """
+    return run_all(name, [(command, timeout)], programs, **options)[0]
+
+
+def run_all(name, commands, programs=(), modules="evfio", parameters=(), smp=2, memory="512M", append="",
+            extra=(), mode=(), overlay="", echo=False, layout="platform", stock=()):
+    """Boot kernel NAME, run COMMANDS in the guest one after the other, and return a Result for each.
+
+    commands: pairs of a shell command and the seconds that it may take
     programs: host files to put into /bin (evfio and the examples are always there when built)
     modules: "evfio"; "kernel", its own VFIO for PCI; or None
     parameters: of modules, as on a kernel command line: "vfio.removal_grace_ms=200"
     append: more kernel command line;  extra: more QEMU arguments
-    timeout: seconds that the command may take
     mode: "shell" gives an interactive guest on this terminal instead, "symbols" prints what gdb needs,
         "unloaded" leaves the modules in /lib/modules, "unbound" PCI functions without a driver, "clients"
         has Debian's programs in /clients, "kvm" a machine that can be a host itself, with its kernel's
@@ -410,8 +420,7 @@ def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, me
     layout: one of BOARDS
     stock: names of the kernel's modules to load first
     """
-    result = Result(name)
-    started = time.monotonic()
+    results = [Result(name) for _ in commands]
     files = [*PROGRAMS.glob("*"), *map(Path, programs)]
     if "kvm" in mode:
         files.append(kernel(name) / "vmlinuz")
@@ -421,11 +430,12 @@ def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, me
     for parameter in parameters:
         if parameter.split(".")[0] not in known:
             raise BoardError(f"{parameter}: not a parameter of {', '.join(known)}")
-    limit = timeout + 30
+    limit = 30
     if name == SANITIZED:
-        timeout *= SANITIZED_SLOWER
+        commands = [(command, seconds * SANITIZED_SLOWER) for command, seconds in commands]
         memory = max(memory, SANITIZED_MEMORY, key=megabytes)
-        limit = timeout + 60 + SANITIZED_AFTER
+        limit = 60 + SANITIZED_AFTER
+    limit += sum(seconds for _, seconds in commands)
     (BUILD / "vm").mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=BUILD / "vm", suffix=".cpio") as initrd:
         loaded = (needed_modules(name, layout) if modules == "evfio" else
@@ -436,28 +446,76 @@ def run(name, command="", programs=(), modules="evfio", parameters=(), smp=2, me
             extra = [*extra, *CLIENT_DEVICES]
         if "igb" in mode:
             extra = [*extra, *IGB]
-        initrd.write(initramfs(name, command, files, loaded, parameters, timeout, mode, layout))
+        initrd.write(initramfs(name, commands, files, loaded, parameters, mode, layout))
         initrd.flush()
         tree = (device_tree(CPUS.get(name, CPU), smp, overlay, layout)
                 if layout == "platform" or overlay else None)
         guest = qemu(name, tree, initrd.name, smp, memory, append, extra, layout, mode)
         if "shell" in mode:
-            result.status = subprocess.run([*guest, "-serial", "mon:stdio"]).returncode
-            return result
-        watch(result, [*guest, "-serial", "stdio"], limit, echo)
-    result.seconds = time.monotonic() - started
-    return result
+            results[0].status = subprocess.run([*guest, "-serial", "mon:stdio"]).returncode
+        else:
+            watch(results, [*guest, "-serial", "stdio"], limit, echo)
+    return results
 
 
 def megabytes(size):
     return int(size[:-1]) * {"M": 1, "G": 1024}[size[-1]]
 
 
-def watch(result, guest, timeout, echo):
-    """Follow the guest's serial line to its end and fill in the result."""
-    console = []
-    section = "boot"
-    parts = {"boot": [], "start": [], "exit": [], "data": [], "log": [], "end": []}
+class Watch:
+    """Sorts what comes over the serial line into the results."""
+
+    def __init__(self, results):
+        self.results = results
+        self.at = 0             # whose lines these are
+        self.section = "boot"
+        self.parts = [{part: [] for part in ("boot", "start", "exit", "data", "log", "end")} for _ in results]
+        self.consoles = [[] for _ in results]
+        self.began = time.monotonic()
+
+    def line(self, line):
+        """Take the next one; true if the command said it."""
+        mark = re.match(r"@vm (start|exit|data|log|end) ?(\d*)$", line)
+        if mark and mark[1] == "start" and self.section != "boot":
+            self.lap()
+            self.at += 1
+        if self.section != "data":
+            self.consoles[self.at].append(line)
+        if mark:
+            self.section = mark[1]
+            if self.section == "exit":
+                self.results[self.at].status = int(mark[2])
+            return False
+        self.parts[self.at][self.section].append(line)
+        return self.section == "start"
+
+    def lap(self):
+        now = time.monotonic()
+        self.results[self.at].seconds = now - self.began
+        self.began = now
+
+    def end(self, trouble):
+        """No more comes. TROUBLE says why we ended the guest, if we did."""
+        self.lap()
+        for result, parts, console in zip(self.results, self.parts, self.consoles):
+            result.console = "\n".join(console)
+            result.output = "\n".join(parts["start"])
+            result.log = "\n".join(parts["exit"] + parts["log"])
+            result.data = base64.b64decode("".join(parts["data"]))
+            if result.status is None:
+                result.trouble.append(trouble or "the guest ended before the command did")
+            elif result is self.results[-1] and self.section != "end":
+                result.trouble.append(trouble or "the guest died after the command")
+            elif result.status == 128 + 9:
+                result.trouble.append("the command was killed, perhaps at its time limit")
+            result.trouble += [line for line in parts["boot"] if line.startswith("Bail out!")]
+            result.trouble += [line.removeprefix("@vm trouble ") for line in console
+                               if line.startswith("@vm trouble ") or TROUBLE.search(line)][:20]
+
+
+def watch(results, guest, timeout, echo):
+    """Follow the guest's serial line to its end and fill in the results."""
+    lines = Watch(results)
     limit = time.monotonic() + timeout
     with subprocess.Popen(guest, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as process:
@@ -465,30 +523,11 @@ def watch(result, guest, timeout, echo):
         killer.start()
         for raw in process.stdout:
             line = raw.decode(errors="replace").rstrip("\r\n")
-            mark = re.match(r"@vm (start|exit|data|log|end) ?(\d*)$", line)
-            if section != "data":
-                console.append(line)
-            if mark:
-                section = mark[1]
-                if section == "exit":
-                    result.status = int(mark[2])
-                continue
-            parts[section].append(line)
-            if echo and section == "start":
+            if lines.line(line) and echo:
                 print(line, flush=True)
         killer.cancel()
-    result.console = "\n".join(console)
-    result.output = "\n".join(parts["start"])
-    result.log = "\n".join(parts["exit"] + parts["log"])
-    result.data = base64.b64decode("".join(parts["data"]))
-    if time.monotonic() > limit:
-        result.trouble.append(f"the guest did not end within {timeout} s")
-    elif result.status is None:
-        result.trouble.append("the guest ended before the command did")
-    elif section != "end":
-        result.trouble.append("the guest died after the command")
-    elif result.status == 128 + 9:
-        result.trouble.append("the command was killed, perhaps at its time limit")
-    result.trouble += [line for line in parts["boot"] if line.startswith("Bail out!")]
-    result.trouble += [line.removeprefix("@vm trouble ") for line in console
-                       if line.startswith("@vm trouble ") or TROUBLE.search(line)][:20]
+    lines.end(f"the guest did not end within {timeout} s" if time.monotonic() > limit else "")
+
+
+def megabytes(size):
+    return int(size[:-1]) * {"M": 1, "G": 1024}[size[-1]]

@@ -4,6 +4,7 @@
 A pytest item is one run of something that prints TAP: a program in a guest, or a check on the host. Its
 function returns nothing; it calls the "count" fixture with a job, which is a callable giving a
 tap.Tally and some text to show when a point failed. Its attribute "suite" is its row in the table.
+A job whose attribute "guest" says that it shares one is the answer number "place" of that callable instead.
 """
 
 import concurrent.futures
@@ -22,39 +23,44 @@ passed, failed, skipped = [], [], []
 rows = {}   # (kernel, suite): passed, failed, skipped, seconds
 
 
-def timed(job):
+def timed(job, places):
+    """The answers of so many jobs in one: of each a tally, a text, and seconds."""
     started = time.monotonic()
     try:
-        tally, text = job()
+        answers = job()
+        if isinstance(answers, list):
+            return answers
+        tally, text = answers
     except board.BoardError as error:
         tally, text = tap.Tally(failed=[str(error)]), ""
     except Exception as error:      # a fault of ours must not look like nothing to count
         tally, text = tap.Tally(failed=[repr(error)]), traceback.format_exc()
-    return tally, text, time.monotonic() - started
+    return [(tally, text, time.monotonic() - started)] * places
 
 
 def pytest_collection_modifyitems(items):
-    """The long ones, on the host, first: the guests then fill the other place."""
+    """What runs on the host first, as it is said first what is wrong with the source."""
     items.sort(key=lambda item: item.path.stem != "test_host")
 
 
 @pytest.fixture(scope="session")
 def pool(request):
-    """Starts the jobs of all selected items, in their order, as soon as the first one is asked for."""
+    """Starts the jobs of all selected items, those that may take longest first."""
     executor = concurrent.futures.ThreadPoolExecutor(GUESTS)
-    jobs = {}
+    guests = {}
     for item in request.session.items:
         if hasattr(item, "callspec") and "job" in item.callspec.params:
-            jobs[item.callspec.params["job"]] = executor.submit(
-                timed, item.callspec.params["job"])
-    yield jobs
+            job = item.callspec.params["job"]
+            guests.setdefault(getattr(job, "guest", job), []).append(job)
+    yield {guest: executor.submit(timed, guest, len(jobs)) for guest, jobs in sorted(
+        guests.items(), key=lambda of: -sum(getattr(job, "timeout", float("inf")) for job in of[1]))}
     executor.shutdown(cancel_futures=True)
 
 
 @pytest.fixture
 def count(request, pool):
     def wait(job):
-        tally, text, seconds = pool[job].result()
+        tally, text, seconds = pool[getattr(job, "guest", job)].result()[getattr(job, "place", 0)]
         passed.extend(tally.passed)
         failed.extend(tally.failed)
         skipped.extend(tally.skipped)
