@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -248,6 +249,18 @@ const char *board_path(const char *name, const char *file)
 
 	snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/%s", bus_of(name), name, file);
 	return path;
+}
+
+void board_monitor(const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("@vm monitor ");
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf("\n");
+	fflush(stdout);
 }
 
 /* The last component of what a link in the device's folder points to, "" without one. */

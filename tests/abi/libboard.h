@@ -79,6 +79,9 @@ int board_group(const char *name);
 /* "/sys/bus/BUS/devices/NAME/FILE". Overwritten by the next call. */
 const char *board_path(const char *name, const char *file);
 
+/* A command for QEMU's monitor; it takes a moment. */
+void board_monitor(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /* ---- VFIO files ---- */
 
 int container_open(void);

@@ -11,6 +11,7 @@ import functools
 import lzma
 import os
 import re
+import socket
 import subprocess
 import tempfile
 import threading
@@ -99,7 +100,7 @@ PCI_DEVICES = [
     f"{NVME},addr=02.0",
     "e1000e,addr=03.0,netdev=near,romfile={rom}",
     "pcie-root-port,id=root-port,chassis=1,addr=04.0",
-    "e1000e,bus=root-port,netdev=far,romfile=",
+    "e1000e,id=far,bus=root-port,netdev=far,romfile=",
     "pcie-pci-bridge,id=bridge,addr=05.0",
     f"{EDU},bus=bridge,addr=01.0",
     f"{EDU},addr=06.0,multifunction=on",
@@ -514,17 +515,25 @@ class Watch:
 
 
 def watch(results, guest, timeout, echo):
-    """Follow the guest's serial line to its end and fill in the results."""
+    """Follow the guest's serial line to its end and fill in the results.
+
+    What it says in a line "@vm monitor COMMAND" goes to QEMU's monitor.
+    """
     lines = Watch(results)
     limit = time.monotonic() + timeout
-    with subprocess.Popen(guest, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT) as process:
+    ours, theirs = socket.socketpair()
+    monitor = ["-chardev", f"socket,id=monitor,fd={theirs.fileno()}", "-mon", "monitor,mode=readline"]
+    with ours, theirs, subprocess.Popen(
+            [*guest, *monitor], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         killer = threading.Timer(timeout, process.kill)
         killer.start()
         for raw in process.stdout:
             line = raw.decode(errors="replace").rstrip("\r\n")
             if lines.line(line) and echo:
                 print(line, flush=True)
+            if line.startswith("@vm monitor "):
+                ours.sendall(f"{line[12:]}\n".encode())
         killer.cancel()
     lines.end(f"the guest did not end within {timeout} s" if time.monotonic() > limit else "")
 

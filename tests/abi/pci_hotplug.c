@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * pci_hotplug - a function is unplugged while it is in use: its user is told, then it is gone, and
+ * whoever pulls it does not wait for the user; one plugged in at its place is another user's
+ */
+/*
+ * Where PCI_FAR shares its root port's group, the port's own interrupts are lost while the function
+ * is in use: the group has one domain, its user's.
+ * vm: board=pci alone=yes kernels="7.2 7.2-16k"
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "libpci.h"
+#include "libtap.h"
+
+#define REQ		VFIO_PCI_REQ_IRQ_INDEX
+#define GRACE		1000	/* ms */
+#define BUTTON		15000	/* ms: 5 s after the button, and what a loaded machine adds */
+#define AGAIN		2000	/* ms to the next try: none is plugged in before the slot is off */
+#define E1000_STATUS	0x8
+
+static bool plugged(void)
+{
+	return !access("/sys/bus/pci/devices/" PCI_FAR, F_OK);
+}
+
+static bool becomes(bool there, long ms)
+{
+	const long end = now_ms() + ms;
+
+	while (plugged() != there && now_ms() < end)
+		sleep_ms(20);
+	return plugged() == there;
+}
+
+static short events(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLPRI };
+
+	poll(&p, 1, 0);
+	return p.revents;
+}
+
+int main(int argc, char **argv)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	long start, pinned = pages_pinned();
+	uint32_t value, status;
+	struct dev d;
+	int efd = efd_new(0), tries = 0;
+	void *mem;
+
+	tap_start(argc, argv);
+	if (tap_kernel || !file_count("/proc/kallsyms", " pciehp_probe")) {
+		tap_skip(tap_kernel ? "the kernel lets whoever unplugs wait for ever" : "nothing to unplug with");
+		return tap_done();
+	}
+	mem = mem_new(0x1000);
+	board_grace(GRACE);
+	pci_open(&d, PCI_FAR);
+	status = dev_read(&d, E1000_STATUS);
+	is(irq_trigger(d.fd, REQ, efd), 0, "its user wants to be told");
+	is(dma_map(d.container, mem, IOVA, 0x1000, RW), 0, "has memory mapped");
+	board_monitor("device_del far");
+	is(efd_take(efd, BUTTON), 1, "unplugged: REQ is signalled");
+	start = now_ms();
+	is(events(d.fd), POLLPRI, "and POLLPRI");
+	is(dev_read(&d, E1000_STATUS), status, "meanwhile it answers");
+	ok(becomes(false, BUTTON), "the function is gone");
+	ok(now_ms() - start < GRACE + 5000, "after the grace time, with its user still there");
+	is(events(d.fd), POLLPRI | POLLERR | POLLHUP, "which hears of that too");
+	is(xioctl(d.fd, VFIO_DEVICE_GET_INFO, &info), -ENODEV, "GET_INFO: ENODEV");
+	is(sys(pread(d.fd, &value, sizeof(value), 0)), -ENODEV, "registers: ENODEV");
+	ok(read_faults(d.regs), "the mapped ones: SIGBUS");
+	is(pci_reset(&d), -ENODEV, "RESET: ENODEV");
+	is(pages_pinned(), pinned, "nothing stays pinned");
+
+	do
+		board_monitor("device_add e1000e,id=far,bus=root-port,netdev=far,romfile=");
+	while (!becomes(true, AGAIN) && ++tries < BUTTON / AGAIN);
+	ok(plugged(), "one is plugged in");
+	is(sys(pread(d.fd, &value, sizeof(value), 0)), -ENODEV, "it is not the old user's");
+	dev_close(&d);
+	pci_open(&d, PCI_FAR);
+	is(dev_read(&d, E1000_STATUS), status, "but a new one's");
+	dev_close(&d);
+	return tap_done();
+}
