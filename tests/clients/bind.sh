@@ -4,7 +4,7 @@
 #
 # driverctl and dpdk-devbind take functions from their drivers, give them to vfio-pci, and back.
 #
-# vm: board=pci bind=no stock="e1000e nvme" timeout=150
+# vm: board=pci bind=no stock="e1000e nvme" timeout=300
 
 . check.sh
 logs=/tmp/out

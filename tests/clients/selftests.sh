@@ -4,7 +4,7 @@
 #
 # The kernel's own tests of VFIO: those that use a container of /dev/vfio/vfio, the others use iommufd.
 #
-# vm: board=pci programs="clients/*" memory=1G timeout=120
+# vm: board=pci programs="clients/*" memory=1G timeout=180
 
 . check.sh
 
