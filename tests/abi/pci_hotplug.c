@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * pci_hotplug - a function is unplugged while it is in use: its user is told, then it is gone, and
- * whoever pulls it does not wait for the user; one plugged in at its place is another user's
+ * whoever pulls it does not wait for the user; one plugged in at its place is another user's,
+ * and when that reports an error (PCI Express Base Specification, 6.2), ERR says so
  */
 /*
  * Where PCI_FAR shares its root port's group, the port's own interrupts are lost while the function
@@ -17,6 +18,9 @@
 #include "libtap.h"
 
 #define REQ		VFIO_PCI_REQ_IRQ_INDEX
+#define ERR		VFIO_PCI_ERR_IRQ_INDEX
+#define REPORTED	(PCI_EXP_DEVCTL_CERE | PCI_EXP_DEVCTL_NFERE | PCI_EXP_DEVCTL_FERE)
+#define VIRTIO		0x1af4	/* the vendor */
 #define GRACE		1000	/* ms */
 #define BUTTON		15000	/* ms: 5 s after the button, and what a loaded machine adds */
 #define AGAIN		2000	/* ms to the next try: none is plugged in before the slot is off */
@@ -42,6 +46,35 @@ static short events(int fd)
 
 	poll(&p, 1, 0);
 	return p.revents;
+}
+
+/* Errors of the function, as QEMU makes it report them. */
+static void errors(struct dev *d)
+{
+	const uint32_t devctl = cfg_cap(d, PCI_CAP_ID_EXP) + PCI_EXP_DEVCTL;
+	int efd = efd_new(0), other = efd_new(0);
+
+	/* The port above passes errors on, as firmware would have told it. */
+	hw_write(PCI_PORT, PCI_COMMAND, 2, hw_read(PCI_PORT, PCI_COMMAND, 2) | PCI_COMMAND_SERR);
+	hw_write(PCI_PORT, PCI_BRIDGE_CONTROL, 2,
+		 hw_read(PCI_PORT, PCI_BRIDGE_CONTROL, 2) | PCI_BRIDGE_CTL_SERR);
+	cfg_command(d, PCI_COMMAND_SERR, 0);
+	cfg_write(d, devctl, 2, cfg_read(d, devctl, 2) | REPORTED);
+	is(hw_read(d->name, devctl, 2) & REPORTED, REPORTED, "its user lets it report errors");
+	is(irq_trigger(d->fd, ERR, efd), 0, "and wants to hear of them");
+	board_monitor("pcie_aer_inject_error far BAD_TLP");
+	is(efd_take(efd, 500), 0, "one that was corrected is not told");
+	board_monitor("pcie_aer_inject_error far COMP_TIME");
+	is(efd_take(efd, SOON), 1, "one that was not: ERR is signalled");
+	is(efd_take(efd, QUIET), 0, "once");
+	is(cfg_read(d, PCI_VENDOR_ID, 2), VIRTIO, "the function is still there");
+	is(irq_trigger(d->fd, ERR, other), 0, "another eventfd");
+	board_monitor("pcie_aer_inject_error far COMP_TIME");
+	is(efd_take(other, SOON), 1, "hears of the next");
+	is(efd_take(efd, 0), 0, "the first no more");
+	is(irq_trigger(d->fd, ERR, -1), 0, "nobody");
+	board_monitor("pcie_aer_inject_error far COMP_TIME");
+	is(efd_take(other, 500), 0, "hears of the last");
 }
 
 int main(int argc, char **argv)
@@ -79,13 +112,14 @@ int main(int argc, char **argv)
 	is(pages_pinned(), pinned, "nothing stays pinned");
 
 	do
-		board_monitor("device_add e1000e,id=far,bus=root-port,netdev=far,romfile=");
+		board_monitor("device_add virtio-rng-pci,id=far,bus=root-port,aer=on");
 	while (!becomes(true, AGAIN) && ++tries < BUTTON / AGAIN);
 	ok(plugged(), "one is plugged in");
 	is(sys(pread(d.fd, &value, sizeof(value), 0)), -ENODEV, "it is not the old user's");
 	dev_close(&d);
 	pci_open(&d, PCI_FAR);
-	is(dev_read(&d, E1000_STATUS), status, "but a new one's");
+	is(cfg_read(&d, PCI_VENDOR_ID, 2), VIRTIO, "but a new one's");
+	errors(&d);
 	dev_close(&d);
 	return tap_done();
 }
