@@ -142,6 +142,10 @@ static void bad_input(int fd)
 	*end = (struct evfio_device_pin){ .argsz = sizeof(told), .flags = RW,
 					  .vaddr = (uintptr_t)mem, .size = page };
 	is(xioctl(fd, EVFIO_DEVICE_PIN, end), -EFAULT, "no memory for the answer: EFAULT");
+	end->vaddr = (uintptr_t)scattered(PAGES * page);
+	end->size = PAGES * page;
+	is(xioctl(fd, EVFIO_DEVICE_PIN, end), -EFAULT, "nor for one of several extents: EFAULT");
+	munmap((void *)(uintptr_t)end->vaddr, PAGES * page);
 	mprotect(mem, page, PROT_READ);
 	is(pin(fd, mem, page, RW, 0), -EFAULT, "memory that cannot be written: EFAULT");
 	is(pin(fd, mem, page, RO, 0), 0, "to be read it will do");

@@ -108,6 +108,9 @@ class Job:
 def runs():
     if unknown := set(ONLY) - {source.stem for source, *_ in sources()}:
         raise ValueError(f"no such program: {', '.join(sorted(unknown))}")
+    stems = [source.stem for source, *_ in sources()]
+    if twice := {stem for stem in stems if stems.count(stem) > 1}:
+        raise ValueError(f"two programs of one name: {', '.join(sorted(twice))}")
     guests = {}     # those with a place left, by what they are
     for source, program, command in sources():
         suite = {"abi": "abi", "guest": "tools", "clients": "clients"}[source.parent.name]
