@@ -80,6 +80,7 @@ static void errors(struct dev *d)
 int main(int argc, char **argv)
 {
 	struct vfio_device_info info = { .argsz = sizeof(info) };
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	long start, pinned = pages_pinned();
 	uint32_t value, status;
 	struct dev d;
@@ -91,12 +92,12 @@ int main(int argc, char **argv)
 		tap_skip(tap_kernel ? "the kernel lets whoever unplugs wait for ever" : "nothing to unplug with");
 		return tap_done();
 	}
-	mem = mem_new(0x1000);
+	mem = mem_new(page);
 	board_grace(GRACE);
 	pci_open(&d, PCI_FAR);
 	status = dev_read(&d, E1000_STATUS);
 	is(irq_trigger(d.fd, REQ, efd), 0, "its user wants to be told");
-	is(dma_map(d.container, mem, IOVA, 0x1000, RW), 0, "has memory mapped");
+	is(dma_map(d.container, mem, IOVA, page, RW), 0, "has memory mapped");
 	board_monitor("device_del far");
 	is(efd_take(efd, BUTTON), 1, "unplugged: REQ is signalled");
 	start = now_ms();
