@@ -511,7 +511,7 @@ class Watch:
                 result.trouble.append("the command was killed, perhaps at its time limit")
             result.trouble += [line for line in parts["boot"] if line.startswith("Bail out!")]
             result.trouble += [line.removeprefix("@vm trouble ") for line in console
-                               if line.startswith("@vm trouble ") or TROUBLE.search(line)][:20]
+                               if line.startswith("@vm trouble ") or TROUBLE.search(line)][:100]
 
 
 def watch(results, guest, timeout, echo):
