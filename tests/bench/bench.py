@@ -241,7 +241,7 @@ def write_csv(path, table):
         writer.writeheader()
         for row in table:
             writer.writerow({key: "" if value is None else
-                             f"{value:.4f}" if key == "ratio" else
+                             f"{value:.4g}" if key == "ratio" else
                              f"{value:.0f}" if key in ("evfio", "in-kernel") else value
                              for key, value in row.items()})
 
