@@ -617,7 +617,7 @@ static void command_written(struct pci_vdev *pv, u16 new, bool low)
 
 static void power_written(struct pci_vdev *pv, u32 new)
 {
-	if (!pv->has_vfs)
+	if (pv->vfs == VFS_NONE)
 		pci_power(pv, (__force pci_power_t)(new & PCI_PM_CTRL_STATE_MASK));
 }
 

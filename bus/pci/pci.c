@@ -182,22 +182,32 @@ static int pci_resume(struct device *dev)
 	return 0;
 }
 
-/* The device's own way to be reset, with its lock held, by us or by who is unbinding it. */
-static bool reset_locked(struct pci_vdev *pv)
+/*
+ * Nothing of what a user did to the device stays: it is reset, if its lock can be had, or is held
+ * by who is unbinding it; and what was saved is put back. While VFs are coming that would take them
+ * away: pci_sriov_configure() puts it back when they are there.
+ */
+static void clean(struct pci_vdev *pv)
 {
+	const bool unbinding = READ_ONCE(pv->unbinding);
 	struct pci_dev *pdev = pv->pdev;
-	bool done;
 
-	if (!pv->resettable || (!READ_ONCE(pv->unbinding) && !device_trylock(&pdev->dev)))
-		return false;
-	done = pci_cfg_access_trylock(pdev);
-	if (done) {
-		done = !__pci_reset_function_locked(pdev);
-		pci_cfg_access_unlock(pdev);
+	pci_load_and_free_saved_state(pdev, &pv->saved);
+	if (unbinding || device_trylock(&pdev->dev)) {
+		if (pv->resettable && pci_cfg_access_trylock(pdev)) {
+			__pci_reset_function_locked(pdev);
+			pci_cfg_access_unlock(pdev);
+		}
+		pci_restore_state(pdev);
+		if (!unbinding)
+			device_unlock(&pdev->dev);
+		return;
 	}
-	if (!READ_ONCE(pv->unbinding))
-		device_unlock(&pdev->dev);
-	return done;
+	down_write(&pv->vdev.lock);
+	pv->unclean = pv->vfs == VFS_COMING;
+	if (!pv->unclean)
+		pci_restore_state(pdev);
+	up_write(&pv->vdev.lock);
 }
 
 static void unmap_ports(struct pci_vdev *pv)
@@ -273,7 +283,7 @@ static int pci_open(struct evfio_device *vdev)
 	struct pci_dev *pdev = pv->pdev;
 	int ret;
 
-	ret = pci_sriov_open(pv);
+	ret = READ_ONCE(pv->unclean) ? -EAGAIN : pci_sriov_open(pv);
 	if (ret)
 		return ret;
 	ret = disable_idle_d3 ? 0 : pm_runtime_resume_and_get(vdev->dev);
@@ -342,9 +352,7 @@ static bool pci_close(struct evfio_device *vdev)
 	unmap_ports(pv);
 
 	pci_clear_master(pdev);
-	pci_load_and_free_saved_state(pdev, &pv->saved);
-	reset_locked(pv);
-	pci_restore_state(pdev);
+	clean(pv);
 	pci_intx(pdev, 0);
 	pci_disable_device(pdev);
 	pci_read_config_word(pdev, PCI_COMMAND, &command);

@@ -10,6 +10,9 @@
 
 #include "../../core/evfio.h"
 
+/* Whether a physical function has virtual ones. */
+enum pci_vfs { VFS_NONE, VFS_COMING, VFS_THERE };
+
 /**
  * struct pci_vdev - a PCI function that is bound to vfio-pci
  * @vdev: the core's part
@@ -31,7 +34,8 @@
  * @unbinding: being taken from its users, its struct device's lock held until that is done
  * @pf: of a virtual function, the physical one, if vfio-pci has it; of a physical one, itself
  * @token: of a physical function; of a virtual one, what its user showed last. See sriov.c
- * @has_vfs: a physical function has virtual ones, or is getting them; under evfio_device::lock
+ * @vfs: of a physical function; under evfio_device::lock
+ * @unclean: what was saved of it is to be restored when @vfs are there; likewise
  * @users: of a physical function, how many of its virtual ones are open
  */
 struct pci_vdev {
@@ -55,7 +59,8 @@ struct pci_vdev {
 	bool			unbinding;
 	struct pci_vdev		*pf;
 	uuid_t			token;
-	bool			has_vfs;
+	enum pci_vfs		vfs;
+	bool			unclean;
 	u32			users;
 };
 

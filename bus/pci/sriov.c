@@ -35,18 +35,25 @@ static bool tokens_differ(const uuid_t *a, const uuid_t *b)
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) != 0;
 }
 
-/* A PF that has VFs stays awake, for they need it: neither runtime PM nor its user changes that. */
-static void set_has_vfs(struct pci_vdev *pv, bool has_vfs)
+/*
+ * A PF that has VFs stays awake, for they need it: neither runtime PM nor its user changes that.
+ * Nor does who closes it, while they are coming, put back its registers, which are theirs as well.
+ */
+static void set_vfs(struct pci_vdev *pv, enum pci_vfs vfs)
 {
 	down_write(&pv->vdev.lock);
-	pv->has_vfs = has_vfs;
+	pv->vfs = vfs;
 	pci_power(pv, PCI_D0);
+	if (vfs != VFS_COMING && pv->unclean) {
+		pci_restore_state(pv->pdev);
+		pv->unclean = false;
+	}
 	evfio_device_unlock(&pv->vdev);
 }
 
 static void vfs_gone(struct pci_vdev *pv)
 {
-	set_has_vfs(pv, false);
+	set_vfs(pv, VFS_NONE);
 	pm_runtime_put(&pv->pdev->dev);
 }
 
@@ -71,10 +78,12 @@ int pci_sriov_configure(struct pci_dev *pdev, int n)
 		return 0;
 	}
 	pm_runtime_get_sync(&pdev->dev);
-	set_has_vfs(pv, true);
+	set_vfs(pv, VFS_COMING);
 	ret = pci_enable_sriov(pdev, n);
 	if (ret)
 		vfs_gone(pv);
+	else
+		set_vfs(pv, VFS_THERE);
 	return ret ?: n;
 }
 

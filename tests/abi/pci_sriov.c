@@ -297,6 +297,35 @@ static void again(void)
 	is(try(vf1, " vf_token=" A), -EACCES, "its token is a new one");
 }
 
+/* Making VFs takes 100 ms at least. Who closes the PF meanwhile must not undo it. */
+static void closed_meanwhile(void)
+{
+	struct dev d;
+	int go[2];
+	pid_t pid;
+
+	is(set_vfs(0), 0, "the VFs go");
+	if (pipe(go))
+		tap_bail("pipe: %m");
+	fflush(stdout);
+	pid = fork();
+	if (!pid)	/* without a descriptor of the PF */
+		_exit(read(go[0], go, 1) != 1 || set_vfs(2));
+	is(open_as(&d, pf, ""), 0, "the PF is open");
+	cfg_write(&d, PCI_CACHE_LINE_SIZE, 1, 4);
+	is(hw_read(pf, PCI_CACHE_LINE_SIZE, 1), 4, "its user changes a register");
+	is(write(go[1], "", 1), 1, "VFs are being made");
+	usleep(50000);
+	close_as(&d);
+	is(try(pf, ""), -EAGAIN, "closed, it does not open meanwhile");
+	is(child_wait(pid), 0, "then they are there");
+	is(hw_read(pf, PCI_CACHE_LINE_SIZE, 1), 0, "and it is as it was");
+	is(try(pf, ""), 0, "and opens again");
+	close(go[0]);
+	close(go[1]);
+	is(try(vf1, ""), -EACCES, "a VF answers");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1 && argv[1][0] != '-') {
@@ -318,6 +347,7 @@ int main(int argc, char **argv)
 	tokens();
 	awake();
 	again();
+	closed_meanwhile();
 	is(set_vfs(0), 0, "the VFs go");
 	is(file_write(ENABLE, "0"), 0, "enable_sriov off");
 	return tap_done();
