@@ -85,7 +85,7 @@ static int pin_pages(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 	return ret;
 }
 
-static void unpin_pages(struct pinned *pinned)
+static void unpin_pages(struct pinned *pinned, struct credit *credit)
 {
 	const struct extents *list = &pinned->extents;
 	struct extents *chunk, *next;
@@ -93,7 +93,8 @@ static void unpin_pages(struct pinned *pinned)
 
 	for_each_extent(e, list) {
 		unpin_user_page_range_dirty_lock(pfn_to_page(e->pfn), e->count, pinned->write);
-		cond_resched();
+		if (time_for_others(credit->extents++))
+			cond_resched();
 	}
 	for (chunk = pinned->extents.next; chunk; chunk = next) {
 		next = chunk->next;
@@ -112,6 +113,7 @@ static void unpin_pages(struct pinned *pinned)
  */
 int evfio_pin(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 {
+	struct credit credit = { };
 	int ret;
 
 	ret = account_locked_vm(current->mm, pinned->pages, true);
@@ -119,7 +121,7 @@ int evfio_pin(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 		return ret;
 	ret = pin_pages(pinned, untagged_addr(vaddr), coalesce);
 	if (ret) {
-		unpin_pages(pinned);
+		unpin_pages(pinned, &credit);
 		account_locked_vm(current->mm, pinned->pages, false);
 		return ret;
 	}
@@ -132,14 +134,35 @@ EXPORT_SYMBOL_GPL(evfio_pin);
 /**
  * evfio_unpin() - the counterpart of evfio_pin(); also for a range that was never pinned
  * @pinned: as evfio_pin() left it
+ * @credit: takes its pages over, for evfio_settle()
  */
-void evfio_unpin(struct pinned *pinned)
+void evfio_unpin(struct pinned *pinned, struct credit *credit)
 {
 	if (!pinned->mm)
 		return;
-	unpin_pages(pinned);
-	account_locked_vm(pinned->mm, pinned->pages, false);
-	mmdrop(pinned->mm);
+	unpin_pages(pinned, credit);
+	if (credit->mm == pinned->mm) {
+		mmdrop(pinned->mm);
+	} else {
+		evfio_settle(credit);
+		credit->mm = pinned->mm;
+	}
+	credit->pages += pinned->pages;
 	pinned->mm = NULL;
 }
 EXPORT_SYMBOL_GPL(evfio_unpin);
+
+/**
+ * evfio_settle() - give back what unpinned ranges count for
+ * @credit: owes nothing afterwards
+ */
+void evfio_settle(struct credit *credit)
+{
+	if (!credit->mm)
+		return;
+	account_locked_vm(credit->mm, credit->pages, false);
+	mmdrop(credit->mm);
+	credit->mm = NULL;
+	credit->pages = 0;
+}
+EXPORT_SYMBOL_GPL(evfio_settle);

@@ -55,7 +55,26 @@ struct pinned {
 	struct extents		extents;
 };
 
+/**
+ * struct credit - locked memory of one process, to be taken off its account; begins as { }
+ * @mm: whose, NULL if there is none yet
+ * @pages: how many
+ * @extents: how many have been unpinned so far
+ */
+struct credit {
+	struct mm_struct	*mm;
+	unsigned long		pages;
+	unsigned int		extents;
+};
+
+/* True so often that a long loop that lets others run then costs nothing and delays nobody. */
+static inline bool time_for_others(unsigned int n)
+{
+	return n % 64 == 63;
+}
+
 int evfio_pin(struct pinned *pinned, unsigned long vaddr, bool coalesce);
-void evfio_unpin(struct pinned *pinned);
+void evfio_unpin(struct pinned *pinned, struct credit *credit);
+void evfio_settle(struct credit *credit);
 
 #endif

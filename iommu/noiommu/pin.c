@@ -68,7 +68,10 @@ static int pinned_tell(struct device *dev, const struct pinned *pinned,
 
 static void pinned_free(struct pinned *pinned)
 {
-	evfio_unpin(pinned);
+	struct credit credit = { };
+
+	evfio_unpin(pinned, &credit);
+	evfio_settle(&credit);
 	kfree(pinned);
 }
 

@@ -49,6 +49,9 @@ static unsigned int dma_entry_limit = U16_MAX;
 module_param(dma_entry_limit, uint, 0644);
 MODULE_PARM_DESC(dma_entry_limit, "mappings a container may have");
 
+/* Invalidations of one range each, which together cost a domain about what one of all does. */
+#define MANY_FLUSHES	16
+
 enum state { RESERVED, LIVE, DYING };
 
 /*
@@ -197,47 +200,60 @@ static size_t mapping_size(const struct mapping *m)
 	return m->last - m->iova + 1;
 }
 
-/* Take a mapping out of one domain; flushed by the caller. @size: how much of it is in there. */
-static void domain_unmap(struct domain *d, struct mapping *m, size_t size,
-			 struct iommu_iotlb_gather *gather)
+/* Take the first @size bytes of a mapping out of one domain. */
+static void domain_unmap(struct domain *d, struct mapping *m, size_t size)
 {
-	size_t done = size ? iommu_unmap_fast(d->domain, m->iova, size, gather) : 0;
-
-	WARN_ON_ONCE(done != size);
+	WARN_ON_ONCE(size && iommu_unmap(d->domain, m->iova, size) != size);
 }
 
 static int domain_map(struct domain *d, struct mapping *m)
 {
 	int prot = m->prot | (d->coherent && !(m->prot & IOMMU_MMIO) ? IOMMU_CACHE : 0);
-	struct iommu_iotlb_gather gather;
 	dma_addr_t iova = m->iova;
 	const struct extents *list = &m->pinned.extents;
+	unsigned int n = 0;
 	struct extent *e;
 	int ret;
 
 	for_each_extent(e, list) {
 		ret = evfio_domain_map(d->domain, iova, PFN_PHYS(e->pfn),
 				       (size_t)e->count << PAGE_SHIFT, prot);
-		if (ret)
-			goto unmap;
+		if (ret) {
+			domain_unmap(d, m, iova - m->iova);
+			return ret;
+		}
 		iova += PFN_PHYS(e->count);
-		cond_resched();
+		if (time_for_others(n++))
+			cond_resched();
 	}
 	return 0;
-
-unmap:
-	iommu_iotlb_gather_init(&gather);
-	domain_unmap(d, m, iova - m->iova, &gather);
-	iommu_iotlb_sync(d->domain, &gather);
-	return ret;
 }
 
-static void mapping_unmap(struct domain *d, struct mapping *m)
+/*
+ * Take a list of mappings out of one domain. On return its devices reach none of them. With gaps
+ * between them, each would be a flush of its own: many cost more than one of everything.
+ */
+static void domain_unmap_list(struct domain *d, struct mapping *doomed, unsigned int nr)
 {
 	struct iommu_iotlb_gather gather;
+	dma_addr_t last = 0;
+	struct mapping *m;
 
 	iommu_iotlb_gather_init(&gather);
-	domain_unmap(d, m, mapping_size(m), &gather);
+	gather.queued = nr > MANY_FLUSHES && d->domain->ops->flush_iotlb_all;
+	for (m = doomed; m; m = m->doomed) {
+		last = m->last;
+		if (m->mapped)
+			WARN_ON_ONCE(iommu_unmap_fast(d->domain, m->iova, mapping_size(m),
+						      &gather) != mapping_size(m));
+		if (time_for_others(nr--))
+			cond_resched();
+	}
+	if (gather.queued) {
+		iommu_flush_iotlb_all(d->domain);
+		/* A driver that gathers only ranges flushes this one, and frees the tables. */
+		iommu_iotlb_gather_add_range(&gather, doomed->iova, last - doomed->iova + 1);
+	}
 	iommu_iotlb_sync(d->domain, &gather);
 }
 
@@ -258,7 +274,7 @@ static int mapping_map(struct type1 *iommu, struct mapping *m)
 
 unmap:
 	list_for_each_entry_continue_reverse(d, &iommu->domains, node)
-		mapping_unmap(d, m);
+		domain_unmap(d, m, mapping_size(m));
 	return ret;
 }
 
@@ -276,7 +292,7 @@ static int peer_set(struct evfio_peer *evfio_peer, bool on)
 		ret = mapping_map(peer->iommu, m);
 	} else {
 		list_for_each_entry(d, &peer->iommu->domains, node)
-			mapping_unmap(d, m);
+			domain_unmap(d, m, mapping_size(m));
 		m->mapped = false;
 	}
 	up_read(&peer->iommu->domains_lock);
@@ -367,6 +383,7 @@ static int mapping_reserve(struct type1 *iommu, struct mapping *m, u64 iova, u64
 static int type1_map(void *data, u64 iova, u64 vaddr, u64 size, u32 flags)
 {
 	const unsigned int inline_extents = min_t(u64, size >> PAGE_SHIFT, 4);
+	struct credit credit = { };
 	struct type1 *iommu = data;
 	struct mapping *m;
 	int ret;
@@ -393,8 +410,10 @@ static int type1_map(void *data, u64 iova, u64 vaddr, u64 size, u32 flags)
 		down_read(&iommu->domains_lock);
 		ret = mapping_map(iommu, m);
 		up_read(&iommu->domains_lock);
-		if (ret)
-			evfio_unpin(&m->pinned);
+		if (ret) {
+			evfio_unpin(&m->pinned, &credit);
+			evfio_settle(&credit);
+		}
 	}
 
 	mutex_lock(&iommu->lock);
@@ -445,9 +464,10 @@ static int mappings_doom(struct type1 *iommu, dma_addr_t iova, dma_addr_t last, 
 
 static int type1_unmap(void *data, u64 iova, u64 *size, bool all)
 {
-	struct iommu_iotlb_gather gather;
 	struct mapping *m, *next, *doomed;
+	struct credit credit = { };
 	struct type1 *iommu = data;
+	unsigned int nr = 0;
 	u64 last = U64_MAX;
 	struct domain *d;
 	int ret = 0;
@@ -458,29 +478,25 @@ static int type1_unmap(void *data, u64 iova, u64 *size, bool all)
 	if (!ret)
 		ret = mappings_doom(iommu, iova, last, all, &doomed);
 	mutex_unlock(&iommu->lock);
-	if (ret)
+	*size = 0;
+	if (ret || !doomed)
 		return ret;
 
-	for (m = doomed; m; m = m->doomed)
+	for (m = doomed; m; m = m->doomed) {
 		mapping_drop_peer(m);
-	down_read(&iommu->domains_lock);
-	list_for_each_entry(d, &iommu->domains, node) {
-		iommu_iotlb_gather_init(&gather);
-		for (m = doomed; m; m = m->doomed)
-			if (m->mapped)
-				domain_unmap(d, m, mapping_size(m), &gather);
-		iommu_iotlb_sync(d->domain, &gather);
+		nr++;
 	}
+	down_read(&iommu->domains_lock);
+	list_for_each_entry(d, &iommu->domains, node)
+		domain_unmap_list(d, doomed, nr);
 	for (m = doomed; m; m = m->doomed)
 		m->mapped = false;
 	up_read(&iommu->domains_lock);
 
-	for (m = doomed; m; m = m->doomed) {
-		evfio_unpin(&m->pinned);
-		cond_resched();
-	}
+	for (m = doomed; m; m = m->doomed)
+		evfio_unpin(&m->pinned, &credit);
+	evfio_settle(&credit);
 
-	*size = 0;
 	mutex_lock(&iommu->lock);
 	for (m = doomed; m; m = next) {
 		next = m->doomed;
@@ -875,15 +891,17 @@ static void *type1_open(unsigned long type)
 /* The domains went with their groups: no device reaches what is unpinned now. */
 static void type1_release(void *data)
 {
+	struct credit credit = { };
 	struct type1 *iommu = data;
 	struct mapping *m;
 
 	while ((m = mapping_first(iommu, 0, (dma_addr_t)U64_MAX))) {
 		rb_erase(&m->node, &iommu->mappings);
 		mapping_drop_peer(m);
-		evfio_unpin(&m->pinned);
+		evfio_unpin(&m->pinned, &credit);
 		kfree(m);
 	}
+	evfio_settle(&credit);
 	kfree(iommu->ranges);
 	kfree(iommu);
 }

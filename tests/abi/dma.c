@@ -149,6 +149,45 @@ static void after_unmap(struct dev *d)
 	mem_free(mem, 2 * page);
 }
 
+/*
+ * Many by one call, with gaps between them: no translation that a device has used outlives it. The
+ * other device is not coherent, and so is in a domain of its own.
+ */
+static void after_unmap_many(struct dev *d)
+{
+	static const uint64_t used[] = { 0, 30, 63 };
+	const uint64_t n = 64, each = sizeof(used) / sizeof(used[0]);
+	uint8_t *mem = mem_new(n * page);
+	struct dev other, *dev;
+	uint64_t i, failed = 0;
+
+	dev_open_in(&other, EDU3, d->container);
+	for (i = 0; i < n; i++)
+		if (dma_map(d->container, mem + i * page, HIGH + 2 * i * page, page, RW))
+			break;
+	is(i, n, "map %d pages, with gaps", (int)n);
+	for (dev = d; dev; dev = dev == d ? &other : NULL) {
+		mem_fill(mem, page, 12);
+		memset(mem + page, 0, (n - 1) * page);
+		failed += !!edu_load(dev, HIGH, LEN);
+		for (i = 0; i < each; i++)
+			failed += !!edu_store(dev, HIGH + 2 * used[i] * page, LEN);
+		ok(!failed && mem_is(mem + 30 * page, LEN, 12) && mem_is(mem + 63 * page, LEN, 12),
+		   "%s writes some of them", dev->name);
+	}
+	is(dma_unmap(d->container, HIGH, 2 * n * page), n * page, "one unmap for all");
+	mem_fill(mem, n * page, 13);
+	for (dev = d; dev; dev = dev == d ? &other : NULL) {
+		for (i = 0; i < each; i++)
+			failed += !!edu_store(dev, HIGH + 2 * used[i] * page, LEN);
+		ok(!failed && mem_is(mem, n * page, 13),
+		   "%s tries again, and nothing reaches memory", dev->name);
+	}
+	other.container = -1;
+	dev_close(&other);
+	mem_free(mem, n * page);
+}
+
 static void overlap(struct dev *d)
 {
 	int c = d->container;
@@ -589,6 +628,7 @@ int main(int argc, char **argv)
 	scattered(&d);
 	read_only(&d);
 	after_unmap(&d);
+	after_unmap_many(&d);
 	overlap(&d);
 	unmapping(&d);
 	info(&d);

@@ -197,6 +197,26 @@ static void who_pays(void)
 	dev_close(&d);
 }
 
+/* One unmap takes out what a child and its parent have mapped, in turns: each is given its own. */
+static void who_is_paid(void)
+{
+	uint8_t *mem = mem_new(2 * page);
+	struct dev d;
+
+	dev_open(&d, EDU0);
+	is(dma_map(d.container, mem, IOVA - page, page, RW), 0, "the parent maps a page");
+	is(in_child(maps_and_leaves, &d), 0, "a child maps behind it, and ends");
+	is(next(), 0, "that works");
+	is(next(), 4 * (int)page / 1024, "and the child pays");
+	is(dma_map(d.container, mem + page, IOVA + 4 * page, page, RW), 0,
+	   "the parent maps a page behind that");
+	is(locked_kb(), 2 * (int)page / 1024, "and pays for two");
+	is(dma_unmap_all(d.container), 6 * page, "one unmap for all");
+	is(locked_kb(), 0, "gives the parent back what it paid");
+	dev_close(&d);
+	mem_free(mem, 2 * page);
+}
+
 /* Who may lock memory without limit may map without limit. */
 static void privileged(void)
 {
@@ -226,6 +246,7 @@ int main(int argc, char **argv)
 		tap_bail("shared memory: %m");
 	unprivileged();
 	who_pays();
+	who_is_paid();
 	privileged();
 	return tap_done();
 }
