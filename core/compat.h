@@ -79,6 +79,17 @@ static inline void evfio_bypass_unregister(struct irq_bypass_producer *producer)
 #endif
 }
 
+/* With the caller's mmap_lock held. */
+static inline long evfio_pin_user_pages(unsigned long vaddr, unsigned long nr, unsigned int flags,
+					struct page **pages)
+{
+#ifdef HAVE_PIN_PAGES_VMAS
+	return pin_user_pages(vaddr, nr, flags, pages, NULL);
+#else
+	return pin_user_pages(vaddr, nr, flags, pages);
+#endif
+}
+
 #ifndef HAVE_VM_FLAGS_SET
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 {

@@ -2,30 +2,37 @@
 /*
  * Pinning: user memory as extents, never as an array of pages.
  *
- * Pages are taken by GUP-fast, a batch at a time, and neighbours are joined at once. Memory is
- * accounted once a range, before the first page is touched. No lock is held or needed: a range
- * belongs to who is pinning it.
+ * Pages are taken by GUP-fast, a batch at a time, and neighbours are joined at once; hugetlb pages
+ * one by one. Memory is accounted once a range, before the first page is touched. Nothing is locked
+ * but the mmap_lock, for a hugetlb page that need not be waited for: a range belongs to who is
+ * pinning it.
  */
 #include <linux/export.h>
+#include <linux/hugetlb.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "pin.h"
 
+/* Whether the structures of neighbouring pages are neighbours, and only those. */
+#define PAGES_IN_ORDER	(!IS_ENABLED(CONFIG_SPARSEMEM) || IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP))
+
 /* Page pointers of a batch: on the stack for small ranges, in a page for others. */
-#define FEW	16
+#define FEW	8
 #define MANY	(PAGE_SIZE / sizeof(struct page *))
 
-static int extents_append(struct extents **tail, unsigned long pfn, bool coalesce)
+static int extents_append(struct extents **tail, struct extent new, bool coalesce)
 {
 	struct extents *list = *tail;
 	struct extent *last = list->extent + list->nr - 1;
 
-	if (coalesce && list->nr && last->pfn + last->count == pfn) {
-		last->count++;
+	if (coalesce && list->nr && last->pfn + last->count == new.pfn &&
+	    last->hugetlb == new.hugetlb) {
+		last->count += new.count;
 		return 0;
 	}
 	if (list->nr == list->max) {
@@ -36,8 +43,65 @@ static int extents_append(struct extents **tail, unsigned long pfn, bool coalesc
 		list->max = (PAGE_SIZE - sizeof(*list)) / sizeof(list->extent[0]);
 		*tail = list;
 	}
-	list->extent[list->nr++] = (struct extent){ .pfn = pfn, .count = 1 };
+	list->extent[list->nr++] = new;
 	return 0;
+}
+
+/*
+ * Pin what a hugetlb page has of a range, if it begins in one that is there: once, whatever the
+ * size, since such a page is mapped as a whole and never split. That it is one is told by where it
+ * is mapped, and true while the lock is held: elsewhere a part of somebody else's could be mapped.
+ * Returns how many pages, 0 to pin them one by one.
+ */
+static long pin_hugetlb(unsigned int flags, struct extents **tail, unsigned long vaddr,
+			unsigned long left)
+{
+	struct extent new = { .hugetlb = true };
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	unsigned long size;
+	struct page *page;
+
+	/* The lock as it is: tracepoints around it would be half a kilobyte. */
+	if (!down_read_trylock(&mm->mmap_lock))
+		return 0;
+	vma = find_vma(mm, vaddr);
+	if (vma && vma->vm_start <= vaddr && is_vm_hugetlb_page(vma) &&
+	    evfio_pin_user_pages(vaddr, 1, flags | FOLL_NOFAULT, &page) == 1) {
+		size = huge_page_size(hstate_vma(vma)) >> PAGE_SHIFT;
+		new.pfn = page_to_pfn(page);
+		new.count = min(left, size - (vaddr >> PAGE_SHIFT) % size);
+	}
+	up_read(&mm->mmap_lock);
+	if (new.count && extents_append(tail, new, true)) {
+		unpin_user_page(page);
+		return -ENOMEM;
+	}
+	return new.count;
+}
+
+/* Pin @nr pages, or as many as can be had at a time. Returns how many. */
+static long pin_batch(unsigned int flags, struct extents **tail, unsigned long vaddr,
+		      unsigned long nr, struct page **pages, bool coalesce)
+{
+	int i, run, ret = 0, n = pin_user_pages_fast(vaddr, nr, flags, pages);
+	struct extent new = { };
+
+	/* GUP-fast has a word of its own for the very last page. */
+	if (n <= 0)
+		return n && n != -EOVERFLOW ? n : -EFAULT;
+	for (i = 0; i < n; i += run) {
+		for (run = 1; coalesce && PAGES_IN_ORDER && i + run < n; run++)
+			if (pages[i + run] != pages[i + run - 1] + 1)
+				break;
+		new.pfn = page_to_pfn(pages[i]);
+		new.count = run;
+		if (extents_append(tail, new, coalesce)) {
+			unpin_user_page_range_dirty_lock(pages[i], run, false);
+			ret = -ENOMEM;
+		}
+	}
+	return ret ?: n;
 }
 
 static int pin_pages(struct pinned *pinned, unsigned long vaddr, bool coalesce)
@@ -47,7 +111,7 @@ static int pin_pages(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 	unsigned long left = pinned->pages;
 	struct page *few[FEW], **pages = few;
 	unsigned long batch = FEW;
-	int i, n, ret = 0;
+	long n, ret = 0;
 
 	if (left > FEW) {
 		pages = kmalloc(PAGE_SIZE, GFP_KERNEL);
@@ -56,24 +120,15 @@ static int pin_pages(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 		batch = MANY;
 	}
 	while (left) {
-		n = pin_user_pages_fast(vaddr, min(left, batch), flags, pages);
-		if (n <= 0) {
-			/* GUP-fast has a word of its own for the very last page. */
-			ret = n && n != -EOVERFLOW ? n : -EFAULT;
-			break;
-		}
-		for (i = 0; i < n; i++) {
-			ret = extents_append(&tail, page_to_pfn(pages[i]), coalesce);
-			if (ret)
-				break;
-		}
-		if (ret) {
-			for (; i < n; i++)
-				unpin_user_page_range_dirty_lock(pages[i], 1, false);
+		n = pages != few && coalesce ? pin_hugetlb(flags, &tail, vaddr, left) : 0;
+		if (!n)
+			n = pin_batch(flags, &tail, vaddr, min(left, batch), pages, coalesce);
+		if (n < 0) {
+			ret = n;
 			break;
 		}
 		left -= n;
-		vaddr += (unsigned long)n << PAGE_SHIFT;
+		vaddr += n << PAGE_SHIFT;
 		if (fatal_signal_pending(current)) {
 			ret = -EINTR;
 			break;
@@ -85,6 +140,22 @@ static int pin_pages(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 	return ret;
 }
 
+static void unpin_extent(const struct extent *e, bool dirty)
+{
+	unsigned long pfn, next, end = e->pfn + e->count;
+	struct page *page;
+
+	if (!e->hugetlb) {
+		unpin_user_page_range_dirty_lock(pfn_to_page(e->pfn), e->count, dirty);
+		return;
+	}
+	for (pfn = e->pfn; pfn < end; pfn = next) {
+		page = pfn_to_page(pfn);
+		next = (pfn | (folio_nr_pages(page_folio(page)) - 1)) + 1;
+		unpin_user_page_range_dirty_lock(page, 1, dirty);
+	}
+}
+
 static void unpin_pages(struct pinned *pinned, struct credit *credit)
 {
 	const struct extents *list = &pinned->extents;
@@ -92,7 +163,7 @@ static void unpin_pages(struct pinned *pinned, struct credit *credit)
 	struct extent *e;
 
 	for_each_extent(e, list) {
-		unpin_user_page_range_dirty_lock(pfn_to_page(e->pfn), e->count, pinned->write);
+		unpin_extent(e, pinned->write);
 		if (time_for_others(credit->extents++))
 			cond_resched();
 	}

@@ -7,10 +7,11 @@
 
 #include <linux/mm_types.h>
 
-/* A physically contiguous run of pages. */
+/* A physically contiguous run of pages; or of hugetlb pages or parts of such, each pinned once. */
 struct extent {
 	unsigned long	pfn;
-	unsigned long	count;
+	unsigned long	count : BITS_PER_LONG - 1;
+	unsigned long	hugetlb : 1;
 };
 
 /* Some extents, in the order of their addresses; further ones in @next. */

@@ -311,7 +311,7 @@ static int mapping_add_peer(struct type1 *iommu, struct mapping *m, unsigned lon
 	*m->peer = (struct peer){ .peer.set = peer_set, .iommu = iommu, .mapping = m };
 	list->next = NULL;
 	list->nr = 1;
-	list->extent->count = m->pinned.pages;
+	list->extent[0] = (struct extent){ .count = m->pinned.pages };
 	m->pinned.pages = 0;
 	m->prot |= IOMMU_MMIO;
 	ret = evfio_peer_add(&m->peer->peer, vaddr, mapping_size(m), m->prot & IOMMU_WRITE);

@@ -6,12 +6,17 @@
 /* vm: timeout=120 cmdline="iommu.passthrough=1" */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/memfd.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "libboard.h"
@@ -482,6 +487,149 @@ static void kinds(struct dev *d)
 	close(fd);
 }
 
+static int writes_its_copy(void *mem)
+{
+	memset(mem, 0xee, page);
+	return 0;
+}
+
+/* Ordinary memory, two hugetlb pages, ordinary memory: the device sees what the process does. */
+static void hugetlb(struct dev *d)
+{
+	const size_t huge = 2 * MIB, size = 4 * huge;
+	const size_t at[] = { page, huge - LEN / 2, huge + 5 * page, 2 * huge - LEN / 2,
+			      3 * huge - LEN / 2, size - 3 * page };
+	uint8_t *room = mem_new(size + huge), *sink = mem_new(page), want[LEN];
+	uint8_t *mem = (uint8_t *)(((uintptr_t)room + huge - 1) & ~(huge - 1));
+	struct usage before;
+	size_t i, right = 0;
+
+	file_write("/proc/sys/vm/nr_hugepages", "4");
+	if (mmap(mem + huge, 2 * huge, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE |
+		 MAP_ANONYMOUS | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT, -1, 0) == MAP_FAILED) {
+		tap_skip("no 2 MiB page can be had: %s", strerror(errno));
+		mem_free(sink, page);
+		mem_free(room, size + huge);
+		return;
+	}
+	before = usage(d->container);
+	is(dma_map(d->container, sink, IOVA, page, RW), 0, "a page to copy to");
+	/* The second of them is not there yet. */
+	mem[huge] = 1;
+	is(dma_map(d->container, mem + page, HIGH, size - 2 * page, RW), 0,
+	   "map hugetlb pages, with other memory around them");
+	mem_fill(mem, size, 14);
+	for (i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		if (copy(d, HIGH + at[i] - page, IOVA))
+			break;
+		right += !memcmp(sink, mem + at[i], LEN);
+	}
+	is(right, sizeof(at) / sizeof(at[0]), "wherever the device reads, it finds what is there");
+
+	is(in_child(writes_its_copy, mem + huge), 0, "a forked child writes its copy");
+	mem_fill(mem + huge, page, 15);
+	is(copy(d, HIGH + huge - page, IOVA), 0, "the parent writes too, and the device reads");
+	ok(mem_is(sink, LEN, 15), "it sees the parent's memory");
+
+	memcpy(want, mem + 2 * huge, LEN);
+	munmap(mem + huge, 2 * huge);
+	is(copy(d, HIGH + 2 * huge - page, IOVA), 0, "the process unmaps it, the device reads it");
+	ok(!memcmp(sink, want, LEN), "what was there is still there");
+	is(dma_unmap(d->container, HIGH, size), size - 2 * page, "unmap");
+	is(dma_unmap(d->container, IOVA, page), page, "unmap the other");
+	ok(usage_same(before, usage(d->container)), "nothing is left");
+	file_write("/proc/sys/vm/nr_hugepages", "0");
+	is(file_long("/proc/meminfo", "HugePages_Total"), 0, "the hugetlb pages are free");
+	mem_free(sink, page);
+	munmap(room, size + huge);
+}
+
+static int fault_fd(void *mem, size_t size)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .range = { (uintptr_t)mem, size },
+				       .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
+		tap_bail("userfaultfd: %m");
+	return fd;
+}
+
+struct mapper {
+	pthread_t thread;
+	int container;
+	void *mem;
+	size_t size;
+	int ret;
+	volatile bool done;
+};
+
+static void *mapper_run(void *arg)
+{
+	struct mapper *m = arg;
+
+	m->ret = dma_map(m->container, m->mem, HIGH, m->size, RW);
+	m->done = true;
+	return NULL;
+}
+
+/* hugetlb pages that somebody has yet to bring: they are waited for, with nothing locked. */
+static void hugetlb_late(struct dev *d)
+{
+	const size_t huge = 2 * MIB;
+	struct mapper m = { .container = d->container, .size = 2 * huge };
+	struct usage before = usage(d->container);
+	struct pollfd fault = { .events = POLLIN };
+	uint8_t *page_in = mem_new(huge);
+	struct uffdio_copy bring;
+	struct uffd_msg msg;
+	int came = 0;
+
+	file_write("/proc/sys/vm/nr_hugepages", "4");
+	m.mem = mmap(NULL, m.size, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT, -1, 0);
+	fault.fd = m.mem == MAP_FAILED ? -errno : fault_fd(m.mem, m.size);
+	if (fault.fd < 0) {
+		tap_skip("no 2 MiB page, or no userfaultfd: %s", strerror(-fault.fd));
+		mem_free(page_in, huge);
+		return;
+	}
+	mem_fill(page_in, huge, 17);
+	pthread_create(&m.thread, NULL, mapper_run, &m);
+	while (!m.done) {
+		if (poll(&fault, 1, 10) <= 0 || read(fault.fd, &msg, sizeof(msg)) != sizeof(msg))
+			continue;
+		/* Would not return if the waiting thread had the mmap_lock. */
+		mem_free(mem_new(page), page);
+		bring = (struct uffdio_copy){
+			.dst = msg.arg.pagefault.address & ~(huge - 1),
+			.src = (uintptr_t)page_in,
+			.len = huge,
+		};
+		came += !ioctl(fault.fd, UFFDIO_COPY, &bring);
+	}
+	pthread_join(m.thread, NULL);
+	if (!came) {
+		/* As the kernel's own VFIO; Linux 6.1 does not wait while it pins for long. */
+		is(m.ret, -EFAULT, "hugetlb pages that are not there: not waited for: EFAULT");
+	} else {
+		is(m.ret, 0, "hugetlb pages that are not there: waited for");
+		is(came, 2, "both");
+		memset(m.mem, 0, page);
+		is(copy(d, HIGH + huge, HIGH), 0, "the device copies from the second to the first");
+		ok(mem_is(m.mem, LEN, 17), "byte for byte");
+		is(dma_unmap(d->container, HIGH, m.size), (int64_t)m.size, "unmap");
+	}
+	close(fault.fd);
+	munmap(m.mem, m.size);
+	file_write("/proc/sys/vm/nr_hugepages", "0");
+	ok(usage_same(before, usage(d->container)), "nothing is left");
+	mem_free(page_in, huge);
+}
+
 /* Memory that cannot be had as asked: EFAULT, and nothing of what was pinned on the way stays. */
 static void bad_memory(struct dev *d)
 {
@@ -528,12 +676,6 @@ static void vanished(struct dev *d)
 	ok(mem_is(back, LEN, 10), "what was there is still there");
 	is(dma_unmap(d->container, IOVA, 2 * page), 2 * page, "unmap");
 	mem_free(back, page);
-}
-
-static int writes_its_copy(void *mem)
-{
-	memset(mem, 0xee, page);
-	return 0;
 }
 
 /* A fork copies memory on write; what is pinned must stay the parent's. */
@@ -636,6 +778,8 @@ int main(int argc, char **argv)
 	available(&d);
 	many(&d);
 	kinds(&d);
+	hugetlb(&d);
+	hugetlb_late(&d);
 	bad_memory(&d);
 	vanished(&d);
 	forked(&d);
