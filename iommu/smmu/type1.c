@@ -110,36 +110,22 @@ struct type1 {
 	struct vfio_iova_range	*ranges;
 };
 
-/* Where one range lies to another, for the tree: 0 is overlap. */
-struct span {
-	dma_addr_t iova, last;
-};
-
-static int span_cmp(const void *key, const struct rb_node *node)
-{
-	const struct mapping *m = rb_entry(node, struct mapping, node);
-	const struct span *span = key;
-
-	if (span->last < m->iova)
-		return -1;
-	return span->iova > m->last;
-}
-
-static int mapping_cmp(struct rb_node *new, const struct rb_node *node)
-{
-	const struct mapping *m = rb_entry(new, struct mapping, node);
-	const struct span span = { m->iova, m->last };
-
-	return span_cmp(&span, node);
-}
-
 /* The first mapping that overlaps [iova, last]. */
 static struct mapping *mapping_first(struct type1 *iommu, dma_addr_t iova, dma_addr_t last)
 {
-	const struct span span = { iova, last };
-	struct rb_node *node = rb_find_first(&span, &iommu->mappings, span_cmp);
+	struct rb_node *node = iommu->mappings.rb_node;
+	struct mapping *m, *first = NULL;
 
-	return node ? rb_entry(node, struct mapping, node) : NULL;
+	while (node) {
+		m = rb_entry(node, struct mapping, node);
+		if (m->last < iova) {
+			node = node->rb_right;
+		} else {
+			first = m;
+			node = node->rb_left;
+		}
+	}
+	return first && first->iova <= last ? first : NULL;
 }
 
 /* The one after it, if that overlaps [.., last]. */
@@ -154,35 +140,48 @@ static struct mapping *mapping_next(struct mapping *m, dma_addr_t last)
 #define for_each_mapping(m, iommu, iova, last)					\
 	for ((m) = mapping_first(iommu, iova, last); (m); (m) = mapping_next(m, last))
 
-static bool range_settled(struct type1 *iommu, dma_addr_t iova, dma_addr_t last)
+/* Put a mapping into the tree, or return one that it would overlap. */
+static struct mapping *mapping_insert(struct type1 *iommu, struct mapping *new)
 {
+	struct rb_node **link = &iommu->mappings.rb_node, *parent = NULL;
 	struct mapping *m;
 
-	for_each_mapping(m, iommu, iova, last)
-		if (m->state != LIVE)
-			return false;
-	return true;
+	while (*link) {
+		parent = *link;
+		m = rb_entry(parent, struct mapping, node);
+		if (new->last < m->iova)
+			link = &parent->rb_left;
+		else if (new->iova > m->last)
+			link = &parent->rb_right;
+		else
+			return m;
+	}
+	rb_link_node(&new->node, parent, link);
+	rb_insert_color(&new->node, &iommu->mappings);
+	return NULL;
 }
 
-/* Wait until nothing in [iova, last] is in transit, or until killed. Drops the lock to sleep. */
-static int range_wait(struct type1 *iommu, dma_addr_t iova, dma_addr_t last)
+/* Sleep until some mapping has settled, or until killed. Drops the lock meanwhile. */
+static noinline int settled_wait(struct type1 *iommu)
 {
 	DEFINE_WAIT(wait);
-	int ret = 0;
 
 	lockdep_assert_held(&iommu->lock);
-	while (!range_settled(iommu, iova, last)) {
-		if (fatal_signal_pending(current)) {
-			ret = -EINTR;
-			break;
-		}
-		prepare_to_wait(&iommu->settled, &wait, TASK_KILLABLE);
-		mutex_unlock(&iommu->lock);
-		schedule();
-		mutex_lock(&iommu->lock);
-	}
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	prepare_to_wait(&iommu->settled, &wait, TASK_KILLABLE);
+	mutex_unlock(&iommu->lock);
+	schedule();
+	mutex_lock(&iommu->lock);
 	finish_wait(&iommu->settled, &wait);
-	return ret;
+	return 0;
+}
+
+/* Some mapping has settled. */
+static void settled_wake(struct type1 *iommu)
+{
+	if (wq_has_sleeper(&iommu->settled))
+		wake_up_all(&iommu->settled);
 }
 
 static bool range_usable(struct type1 *iommu, dma_addr_t iova, dma_addr_t last)
@@ -354,6 +353,7 @@ static int range_check(struct type1 *iommu, u64 start, u64 size, u64 *last)
 /* Take the range of a new mapping, if it is in order, free and usable. */
 static int mapping_reserve(struct type1 *iommu, struct mapping *m, u64 iova, u64 vaddr, u64 size)
 {
+	struct mapping *other;
 	u64 last, vlast;
 	int ret;
 
@@ -363,18 +363,21 @@ static int mapping_reserve(struct type1 *iommu, struct mapping *m, u64 iova, u64
 		return ret;
 	if (last != (dma_addr_t)last || vlast != (unsigned long)vlast)
 		return -EINVAL;
-	ret = range_wait(iommu, iova, last);
-	if (ret)
-		return ret;
-	if (mapping_first(iommu, iova, last))
-		return -EEXIST;
-	if (!iommu->avail)
-		return -ENOSPC;
-	if (!range_usable(iommu, iova, last))
-		return -EINVAL;
 	m->iova = iova;
 	m->last = last;
-	rb_find_add(&m->node, &iommu->mappings, mapping_cmp);
+	while ((other = mapping_insert(iommu, m))) {
+		ret = other->state == LIVE ? -EEXIST : settled_wait(iommu);
+		if (ret)
+			return ret;
+	}
+	if (!iommu->avail)
+		ret = -ENOSPC;
+	else if (!range_usable(iommu, iova, last))
+		ret = -EINVAL;
+	if (ret) {
+		rb_erase(&m->node, &iommu->mappings);
+		return ret;
+	}
 	iommu->avail--;
 	iommu->count++;
 	return 0;
@@ -424,7 +427,7 @@ static int type1_map(void *data, u64 iova, u64 vaddr, u64 size, u32 flags)
 		iommu->pinned += m->pinned.pages;
 	}
 	mutex_unlock(&iommu->lock);
-	wake_up_all(&iommu->settled);
+	settled_wake(iommu);
 	if (!ret)
 		return 0;
 free:
@@ -433,33 +436,38 @@ free:
 }
 
 /* Doom the mappings an unmap takes out, and return them as a list. */
-static int mappings_doom(struct type1 *iommu, dma_addr_t iova, dma_addr_t last, bool all,
+static int mappings_doom(struct type1 *iommu, dma_addr_t iova, dma_addr_t last,
 			 struct mapping **doomed)
 {
-	struct mapping *m, *end;
+	struct mapping *m, **tail;
 	int ret;
 
 	lockdep_assert_held(&iommu->lock);
-	ret = range_wait(iommu, iova, last);
-	if (ret)
-		return ret;
-	m = mapping_first(iommu, iova, last);
-	if (iommu->v2 && !all) {
-		/* All or nothing of each mapping. */
-		end = mapping_first(iommu, last, last);
-		if ((m && m->iova < iova) || (end && end->last > last))
-			return -EINVAL;
-	} else if (m && m->iova < iova) {
-		/* Version 1 stops at a mapping that begins before the range. */
-		m = NULL;
+	for (;;) {
+		ret = 0;
+		tail = doomed;
+		for_each_mapping(m, iommu, iova, last) {
+			if (m->state != LIVE)
+				ret = -EAGAIN;
+			else if (iommu->v2 && (m->iova < iova || m->last > last))
+				ret = -EINVAL;	/* all or nothing of each */
+			/* Version 1 stops at a mapping that begins before the range. */
+			if (ret || m->iova < iova)
+				break;
+			m->state = DYING;
+			*tail = m;
+			tail = &m->doomed;
+		}
+		*tail = NULL;
+		if (!ret)
+			return 0;
+		for (m = *doomed; m; m = m->doomed)
+			m->state = LIVE;
+		if (ret == -EAGAIN)
+			ret = settled_wait(iommu);
+		if (ret)
+			return ret;
 	}
-	for (; m; m = mapping_next(m, last)) {
-		m->state = DYING;
-		*doomed = m;
-		doomed = &m->doomed;
-	}
-	*doomed = NULL;
-	return 0;
 }
 
 static int type1_unmap(void *data, u64 iova, u64 *size, bool all)
@@ -476,7 +484,7 @@ static int type1_unmap(void *data, u64 iova, u64 *size, bool all)
 	if (!all)
 		ret = range_check(iommu, iova, *size, &last);
 	if (!ret)
-		ret = mappings_doom(iommu, iova, last, all, &doomed);
+		ret = mappings_doom(iommu, iova, last, &doomed);
 	mutex_unlock(&iommu->lock);
 	*size = 0;
 	if (ret || !doomed)
@@ -506,7 +514,7 @@ static int type1_unmap(void *data, u64 iova, u64 *size, bool all)
 		kfree(m);
 	}
 	mutex_unlock(&iommu->lock);
-	wake_up_all(&iommu->settled);
+	settled_wake(iommu);
 	return 0;
 }
 

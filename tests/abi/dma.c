@@ -244,6 +244,30 @@ static void unmapping(struct dev *d)
 	mem_free(mem, 8 * page);
 }
 
+/* Ends by itself, or by the alarm: what stays in transit is waited for as long as one lives. */
+static int unmaps_six_pages(void *arg)
+{
+	const struct dev *d = arg;
+
+	alarm(20);
+	return dma_unmap(d->container, IOVA, 8 * page) != (int64_t)(6 * page);
+}
+
+/* An unmap that fails at its second mapping leaves the first as it was. */
+static void half_way(struct dev *d)
+{
+	uint8_t *mem = mem_new(6 * page);
+
+	mem_fill(mem, 2 * page, 16);
+	is(dma_map(d->container, mem, IOVA, 2 * page, RW), 0, "map [0,2)");
+	is(dma_map(d->container, mem + 2 * page, IOVA + 4 * page, 4 * page, RW), 0, "map [4,8)");
+	is(dma_unmap(d->container, IOVA, 5 * page), -EINVAL, "unmap [0,5), cutting the second: EINVAL");
+	is(copy(d, IOVA, IOVA + 4 * page), 0, "the device copies from the first to the second");
+	ok(mem_is(mem + 2 * page, LEN, 16), "byte for byte");
+	is(in_child(unmaps_six_pages, d), 0, "both can still be unmapped");
+	mem_free(mem, 6 * page);
+}
+
 /* Version 1 of the interface: an unmap takes whole mappings, by their first address. */
 static void version_1(void)
 {
@@ -773,6 +797,7 @@ int main(int argc, char **argv)
 	after_unmap_many(&d);
 	overlap(&d);
 	unmapping(&d);
+	half_way(&d);
 	info(&d);
 	reserved(&d);
 	available(&d);
