@@ -25,25 +25,53 @@
 #define FEW	8
 #define MANY	(PAGE_SIZE / sizeof(struct page *))
 
-static int extents_append(struct extents **tail, struct extent new, bool coalesce)
-{
-	struct extents *list = *tail;
-	struct extent *last = list->extent + list->nr - 1;
+/* Extents for which the first piece of a list has room, and a further one. */
+#define FIRST	7
+#define FURTHER	((PAGE_SIZE - sizeof(struct extents)) / sizeof(struct extent))
 
-	if (coalesce && list->nr && last->pfn + last->count == new.pfn &&
+/* A range on the way to being pinned: @last, and before it what is in the list. */
+struct pinning {
+	struct pinned	*pinned;
+	struct extents	*tail;
+	struct extent	last;
+	bool		coalesce;
+};
+
+static int pinning_push(struct pinning *p)
+{
+	const unsigned int max = p->tail ? FURTHER : min_t(unsigned long, p->pinned->pages, FIRST);
+	struct extents *list = p->tail;
+
+	if (!list || list->nr == list->max) {
+		list = kmalloc(struct_size(list, extent, max), GFP_KERNEL_ACCOUNT);
+		if (!list)
+			return -ENOMEM;
+		list->next = NULL;
+		list->nr = 0;
+		list->max = max;
+		if (p->tail)
+			p->tail->next = list;
+		else
+			p->pinned->extents = list;
+		p->pinned->many = true;
+		p->tail = list;
+	}
+	list->extent[list->nr++] = p->last;
+	return 0;
+}
+
+static int pinning_add(struct pinning *p, struct extent new)
+{
+	struct extent *last = &p->last;
+
+	if (p->coalesce && last->count && last->pfn + last->count == new.pfn &&
 	    last->hugetlb == new.hugetlb) {
 		last->count += new.count;
 		return 0;
 	}
-	if (list->nr == list->max) {
-		list->next = kzalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
-		if (!list->next)
-			return -ENOMEM;
-		list = list->next;
-		list->max = (PAGE_SIZE - sizeof(*list)) / sizeof(list->extent[0]);
-		*tail = list;
-	}
-	list->extent[list->nr++] = new;
+	if (last->count && pinning_push(p))
+		return -ENOMEM;
+	*last = new;
 	return 0;
 }
 
@@ -53,7 +81,7 @@ static int extents_append(struct extents **tail, struct extent new, bool coalesc
  * is mapped, and true while the lock is held: elsewhere a part of somebody else's could be mapped.
  * Returns how many pages, 0 to pin them one by one.
  */
-static long pin_hugetlb(unsigned int flags, struct extents **tail, unsigned long vaddr,
+static long pin_hugetlb(unsigned int flags, struct pinning *p, unsigned long vaddr,
 			unsigned long left)
 {
 	struct extent new = { .hugetlb = true };
@@ -73,7 +101,7 @@ static long pin_hugetlb(unsigned int flags, struct extents **tail, unsigned long
 		new.count = min(left, size - (vaddr >> PAGE_SHIFT) % size);
 	}
 	up_read(&mm->mmap_lock);
-	if (new.count && extents_append(tail, new, true)) {
+	if (new.count && pinning_add(p, new)) {
 		unpin_user_page(page);
 		return -ENOMEM;
 	}
@@ -81,8 +109,8 @@ static long pin_hugetlb(unsigned int flags, struct extents **tail, unsigned long
 }
 
 /* Pin @nr pages, or as many as can be had at a time. Returns how many. */
-static long pin_batch(unsigned int flags, struct extents **tail, unsigned long vaddr,
-		      unsigned long nr, struct page **pages, bool coalesce)
+static long pin_batch(unsigned int flags, struct pinning *p, unsigned long vaddr,
+		      unsigned long nr, struct page **pages)
 {
 	int i, run, ret = 0, n = pin_user_pages_fast(vaddr, nr, flags, pages);
 	struct extent new = { };
@@ -91,12 +119,12 @@ static long pin_batch(unsigned int flags, struct extents **tail, unsigned long v
 	if (n <= 0)
 		return n && n != -EOVERFLOW ? n : -EFAULT;
 	for (i = 0; i < n; i += run) {
-		for (run = 1; coalesce && PAGES_IN_ORDER && i + run < n; run++)
+		for (run = 1; p->coalesce && PAGES_IN_ORDER && i + run < n; run++)
 			if (pages[i + run] != pages[i + run - 1] + 1)
 				break;
 		new.pfn = page_to_pfn(pages[i]);
 		new.count = run;
-		if (extents_append(tail, new, coalesce)) {
+		if (pinning_add(p, new)) {
 			unpin_user_page_range_dirty_lock(pages[i], run, false);
 			ret = -ENOMEM;
 		}
@@ -104,11 +132,10 @@ static long pin_batch(unsigned int flags, struct extents **tail, unsigned long v
 	return ret ?: n;
 }
 
-static int pin_pages(struct pinned *pinned, unsigned long vaddr, bool coalesce)
+static int pin_pages(struct pinning *p, unsigned long vaddr)
 {
-	const unsigned int flags = FOLL_LONGTERM | (pinned->write ? FOLL_WRITE : 0);
-	struct extents *tail = &pinned->extents;
-	unsigned long left = pinned->pages;
+	const unsigned int flags = FOLL_LONGTERM | (p->pinned->write ? FOLL_WRITE : 0);
+	unsigned long left = p->pinned->pages;
 	struct page *few[FEW], **pages = few;
 	unsigned long batch = FEW;
 	long n, ret = 0;
@@ -120,9 +147,9 @@ static int pin_pages(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 		batch = MANY;
 	}
 	while (left) {
-		n = pages != few && coalesce ? pin_hugetlb(flags, &tail, vaddr, left) : 0;
+		n = pages != few && p->coalesce ? pin_hugetlb(flags, p, vaddr, left) : 0;
 		if (!n)
-			n = pin_batch(flags, &tail, vaddr, min(left, batch), pages, coalesce);
+			n = pin_batch(flags, p, vaddr, min(left, batch), pages);
 		if (n < 0) {
 			ret = n;
 			break;
@@ -137,6 +164,8 @@ static int pin_pages(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 	}
 	if (pages != few)
 		kfree(pages);
+	if (!ret && p->tail)
+		ret = pinning_push(p);
 	return ret;
 }
 
@@ -158,24 +187,37 @@ static void unpin_extent(const struct extent *e, bool dirty)
 
 static void unpin_pages(struct pinned *pinned, struct credit *credit)
 {
-	const struct extents *list = &pinned->extents;
-	struct extents *chunk, *next;
-	struct extent *e;
+	struct extents *list, *next;
+	struct extent e;
 
-	for_each_extent(e, list) {
-		unpin_extent(e, pinned->write);
+	for_each_extent(e, pinned) {
+		unpin_extent(&e, pinned->write);
 		if (time_for_others(credit->extents++))
 			cond_resched();
 	}
-	for (chunk = pinned->extents.next; chunk; chunk = next) {
-		next = chunk->next;
-		kfree(chunk);
+	for (list = pinned->many ? pinned->extents : NULL; list; list = next) {
+		next = list->next;
+		kfree(list);
 	}
+	pinned->many = false;
+}
+
+/* What was pinned until it failed. */
+static void pinning_undo(struct pinning *p)
+{
+	struct pinned last = { .pfn = p->last.pfn, .pages = p->last.count,
+			       .hugetlb = p->last.hugetlb };
+	struct credit credit = { };
+
+	if (p->tail)
+		unpin_pages(p->pinned, &credit);
+	if (last.pages)
+		unpin_pages(&last, &credit);
 }
 
 /**
  * evfio_pin() - pin memory of the current process
- * @pinned: pages, write and extents.max are set, the rest is zero
+ * @pinned: pages and write are set, the rest is zero
  * @vaddr: where it begins, page-aligned
  * @coalesce: join neighbouring pages
  *
@@ -184,17 +226,21 @@ static void unpin_pages(struct pinned *pinned, struct credit *credit)
  */
 int evfio_pin(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 {
-	struct credit credit = { };
+	struct pinning p = { .pinned = pinned, .coalesce = coalesce };
 	int ret;
 
 	ret = account_locked_vm(current->mm, pinned->pages, true);
 	if (ret)
 		return ret;
-	ret = pin_pages(pinned, untagged_addr(vaddr), coalesce);
+	ret = pin_pages(&p, untagged_addr(vaddr));
 	if (ret) {
-		unpin_pages(pinned, &credit);
+		pinning_undo(&p);
 		account_locked_vm(current->mm, pinned->pages, false);
 		return ret;
+	}
+	if (!pinned->many) {
+		pinned->pfn = p.last.pfn;
+		pinned->hugetlb = p.last.hugetlb;
 	}
 	mmgrab(current->mm);
 	pinned->mm = current->mm;

@@ -22,39 +22,55 @@ struct extents {
 	struct extent	extent[];
 };
 
-/* The extent after @e, or the first if that is NULL; @list is where to look. */
-static inline struct extent *extent_next(const struct extents **list, const struct extent *e)
-{
-	const struct extents *in = *list;
-
-	e = e ? e + 1 : in->extent;
-	if (e == in->extent + in->nr) {
-		in = in->next;
-		if (!in)
-			return NULL;
-		*list = in;
-		e = in->extent;
-	}
-	return (struct extent *)e;
-}
-
-/* @list starts as the first struct extents and is used up. */
-#define for_each_extent(e, list) \
-	for ((e) = extent_next(&(list), NULL); (e); (e) = extent_next(&(list), e))
-
 /**
  * struct pinned - a range of user memory that stays where it is
- * @pages: how many, all accounted to @mm as locked memory
  * @mm: whose memory, NULL before evfio_pin() and after evfio_unpin()
+ * @pages: how many, all accounted to @mm as locked memory
  * @write: whether devices may write to it
- * @extents: where it is; the last member, with room for at least one
+ * @many: it has several extents, @extents; else one, at @pfn
+ * @hugetlb: extent::hugetlb of the only one
  */
 struct pinned {
-	unsigned long		pages;
 	struct mm_struct	*mm;
-	bool			write;
-	struct extents		extents;
+	unsigned long		pages : BITS_PER_LONG - 3;
+	unsigned long		write : 1;
+	unsigned long		many : 1;
+	unsigned long		hugetlb : 1;
+	union {
+		unsigned long	pfn;
+		struct extents	*extents;
+	};
 };
+
+/* How far one has come. */
+struct extent_at {
+	const struct extents	*list;
+	unsigned int		i;
+};
+
+static inline bool extent_next(const struct pinned *pinned, struct extent_at *at, struct extent *e)
+{
+	if (!pinned->many) {
+		e->pfn = pinned->pfn;
+		e->count = pinned->pages;
+		e->hugetlb = pinned->hugetlb;
+		return !at->i++;
+	}
+	if (!at->list)
+		at->list = pinned->extents;
+	if (at->i == at->list->nr) {
+		at->list = at->list->next;
+		at->i = 0;
+		if (!at->list)
+			return false;
+	}
+	*e = at->list->extent[at->i++];
+	return true;
+}
+
+/* @e is a copy of each. */
+#define for_each_extent(e, pinned) \
+	for (struct extent_at at_ = { }; extent_next(pinned, &at_, &(e)); )
 
 /**
  * struct credit - locked memory of one process, to be taken off its account; begins as { }

@@ -16,9 +16,6 @@
 #include "../../core/core.h"
 #include "../../core/pin.h"
 
-/* Extents for which there is room without a further allocation. */
-#define FEW	4
-
 /* The next extent, if it is one, goes to the user; it is counted also when there is no room. */
 static int extent_put(const struct evfio_device_extent *extent, struct evfio_device_pin *user,
 		      unsigned long arg)
@@ -37,17 +34,16 @@ static int pinned_tell(struct device *dev, const struct pinned *pinned,
 		       struct evfio_device_pin *user, unsigned long arg)
 {
 	const u64 limit = min_not_zero(user->mask ?: dma_get_mask(dev), dev->bus_dma_limit);
-	const struct extents *list = &pinned->extents;
 	struct evfio_device_extent next = { };
 	unsigned long pfn;
-	struct extent *e;
+	struct extent e;
 	dma_addr_t bus;
 	int ret;
 
 	user->nr_extents = 0;
-	for_each_extent(e, list) {
+	for_each_extent(e, pinned) {
 		/* Page by page: what the bus does with addresses may change in the middle. */
-		for (pfn = e->pfn; pfn < e->pfn + e->count; pfn++) {
+		for (pfn = e.pfn; pfn < e.pfn + e.count; pfn++) {
 			bus = phys_to_dma(dev, PFN_PHYS(pfn));
 			if (bus > limit || limit - bus < PAGE_SIZE - 1)
 				return -ERANGE;
@@ -98,12 +94,11 @@ long evfio_noiommu_pin(void *obj, union evfio_args *args, unsigned long arg)
 		return -EINVAL;
 	if (get_dma_ops(vdev->dev) || is_swiotlb_force_bounce(vdev->dev))
 		return -EOPNOTSUPP;
-	pinned = kzalloc(struct_size(pinned, extents.extent, FEW), GFP_KERNEL_ACCOUNT);
+	pinned = kzalloc(sizeof(*pinned), GFP_KERNEL_ACCOUNT);
 	if (!pinned)
 		return -ENOMEM;
 	pinned->pages = user->size >> PAGE_SHIFT;
-	pinned->write = user->flags & VFIO_DMA_MAP_FLAG_WRITE;
-	pinned->extents.max = FEW;
+	pinned->write = !!(user->flags & VFIO_DMA_MAP_FLAG_WRITE);
 	ret = evfio_pin(pinned, user->vaddr, true) ?: pinned_tell(vdev->dev, pinned, user, arg) ?:
 	      evfio_device_lock(vdev);
 	if (!ret) {

@@ -8,15 +8,15 @@
  * cache coherence. What a user has mapped of a device can be mapped for DMA too: such a mapping has
  * a peer instead of pinned pages, and is in the hardware when the core says so, until it dies.
  *
- * A mapping passes through three states. RESERVED: its range is taken; it is being pinned and
- * programmed. LIVE: the user knows of it. DYING: its range is still taken; it is being taken out
- * of the hardware and unpinned. Only the tree and the state are under the lock: pinning, which
- * may wait for a page of the user's for as long as that likes, holds nothing, so neither other
- * ranges nor groups that come or go wait for it. Who needs a range that is in transit waits, and
- * can be killed.
+ * A mapping passes through four states. RESERVED: its range is taken; it is being pinned and
+ * programmed. LIVE: the user knows of it. DYING: it is being taken out of the hardware. GONE: it is
+ * out, and being unpinned; its range is still taken. Only the tree and the state are under the
+ * lock: pinning, which may wait for a page of the user's for as long as that likes, holds nothing,
+ * so neither other ranges nor groups that come or go wait for it. Who needs a range that is in
+ * transit waits, and can be killed.
  *
  *	domains_lock	the domains, their groups; held for reading while a mapping is programmed
- *			or taken out of them. mapping::mapped changes under it as well. Taken inside
+ *			or taken out of them, until its state or peer::mapped says so. Taken inside
  *			evfio_device::lock for a peer: nothing waits for that while it holds this
  *	lock (inside)	the tree, states and counters; the usable ranges and page sizes, which
  *			change under both
@@ -52,32 +52,71 @@ MODULE_PARM_DESC(dma_entry_limit, "mappings a container may have");
 /* Invalidations of one range each, which together cost a domain about what one of all does. */
 #define MANY_FLUSHES	16
 
-enum state { RESERVED, LIVE, DYING };
+enum state { RESERVED, LIVE, DYING, GONE };
 
 /*
- * @node, @iova, @last: its place in the tree; mappings never overlap
+ * @node, @page: its place in the tree, by the number of its first page; mappings never overlap
  * @prot: IOMMU_READ | IOMMU_WRITE, IOMMU_MMIO for a peer
- * @mapped: it is in every domain
+ * @state: enum state
+ * @peer: it is of a peer, as which it was allocated, and not of memory
  * @doomed: next in an unmap's list of what it takes out
- * @peer: what it is of, if not of memory
+ * @pinned: pinned::pages is its size from the beginning, whether that is pinned or not
  */
 struct mapping {
 	struct rb_node	node;
-	dma_addr_t	iova;
-	dma_addr_t	last;
-	int		prot;
-	enum state	state;
-	bool		mapped;
+	u64		page : 52;
+	u64		prot : 6;
+	u64		state : 2;
+	u64		peer : 1;
 	struct mapping	*doomed;
-	struct peer	*peer;
 	struct pinned	pinned;
 };
 
+/* There may be tens of thousands. */
+static_assert(sizeof(struct mapping) <= 64);
+static struct kmem_cache *mappings;
+
+/* @mapped: it is in every domain. */
 struct peer {
 	struct evfio_peer	peer;
 	struct type1		*iommu;
-	struct mapping		*mapping;
+	bool			mapped;
+	struct mapping		mapping;
 };
+
+static dma_addr_t mapping_iova(const struct mapping *m)
+{
+	return (dma_addr_t)m->page << PAGE_SHIFT;
+}
+
+static size_t mapping_size(const struct mapping *m)
+{
+	return (size_t)m->pinned.pages << PAGE_SHIFT;
+}
+
+static dma_addr_t mapping_last(const struct mapping *m)
+{
+	return mapping_iova(m) + (mapping_size(m) - 1);
+}
+
+static struct peer *mapping_peer(struct mapping *m)
+{
+	return container_of(m, struct peer, mapping);
+}
+
+/* Whether it is in every domain, or in none. */
+static bool mapping_programmed(struct mapping *m)
+{
+	return m->state != GONE && (m->peer ? mapping_peer(m)->mapped : m->state != RESERVED);
+}
+
+static void mapping_free(struct mapping *m)
+{
+	if (m->peer)
+		kfree(mapping_peer(m));
+	else
+		kmem_cache_free(mappings, m);
+}
 
 struct attached {
 	struct list_head	node;
@@ -118,14 +157,14 @@ static struct mapping *mapping_first(struct type1 *iommu, dma_addr_t iova, dma_a
 
 	while (node) {
 		m = rb_entry(node, struct mapping, node);
-		if (m->last < iova) {
+		if (mapping_last(m) < iova) {
 			node = node->rb_right;
 		} else {
 			first = m;
 			node = node->rb_left;
 		}
 	}
-	return first && first->iova <= last ? first : NULL;
+	return first && mapping_iova(first) <= last ? first : NULL;
 }
 
 /* The one after it, if that overlaps [.., last]. */
@@ -134,7 +173,7 @@ static struct mapping *mapping_next(struct mapping *m, dma_addr_t last)
 	struct rb_node *node = rb_next(&m->node);
 
 	m = node ? rb_entry(node, struct mapping, node) : NULL;
-	return m && m->iova <= last ? m : NULL;
+	return m && mapping_iova(m) <= last ? m : NULL;
 }
 
 #define for_each_mapping(m, iommu, iova, last)					\
@@ -149,9 +188,9 @@ static struct mapping *mapping_insert(struct type1 *iommu, struct mapping *new)
 	while (*link) {
 		parent = *link;
 		m = rb_entry(parent, struct mapping, node);
-		if (new->last < m->iova)
+		if (mapping_last(new) < mapping_iova(m))
 			link = &parent->rb_left;
-		else if (new->iova > m->last)
+		else if (mapping_iova(new) > mapping_last(m))
 			link = &parent->rb_right;
 		else
 			return m;
@@ -194,34 +233,28 @@ static bool range_usable(struct type1 *iommu, dma_addr_t iova, dma_addr_t last)
 	return false;
 }
 
-static size_t mapping_size(const struct mapping *m)
-{
-	return m->last - m->iova + 1;
-}
-
 /* Take the first @size bytes of a mapping out of one domain. */
 static void domain_unmap(struct domain *d, struct mapping *m, size_t size)
 {
-	WARN_ON_ONCE(size && iommu_unmap(d->domain, m->iova, size) != size);
+	WARN_ON_ONCE(size && iommu_unmap(d->domain, mapping_iova(m), size) != size);
 }
 
 static int domain_map(struct domain *d, struct mapping *m)
 {
 	int prot = m->prot | (d->coherent && !(m->prot & IOMMU_MMIO) ? IOMMU_CACHE : 0);
-	dma_addr_t iova = m->iova;
-	const struct extents *list = &m->pinned.extents;
+	dma_addr_t iova = mapping_iova(m);
 	unsigned int n = 0;
-	struct extent *e;
+	struct extent e;
 	int ret;
 
-	for_each_extent(e, list) {
-		ret = evfio_domain_map(d->domain, iova, PFN_PHYS(e->pfn),
-				       (size_t)e->count << PAGE_SHIFT, prot);
+	for_each_extent(e, &m->pinned) {
+		ret = evfio_domain_map(d->domain, iova, PFN_PHYS(e.pfn),
+				       (size_t)e.count << PAGE_SHIFT, prot);
 		if (ret) {
-			domain_unmap(d, m, iova - m->iova);
+			domain_unmap(d, m, iova - mapping_iova(m));
 			return ret;
 		}
-		iova += PFN_PHYS(e->count);
+		iova += PFN_PHYS(e.count);
 		if (time_for_others(n++))
 			cond_resched();
 	}
@@ -241,9 +274,9 @@ static void domain_unmap_list(struct domain *d, struct mapping *doomed, unsigned
 	iommu_iotlb_gather_init(&gather);
 	gather.queued = nr > MANY_FLUSHES && d->domain->ops->flush_iotlb_all;
 	for (m = doomed; m; m = m->doomed) {
-		last = m->last;
-		if (m->mapped)
-			WARN_ON_ONCE(iommu_unmap_fast(d->domain, m->iova, mapping_size(m),
+		last = mapping_last(m);
+		if (mapping_programmed(m))
+			WARN_ON_ONCE(iommu_unmap_fast(d->domain, mapping_iova(m), mapping_size(m),
 						      &gather) != mapping_size(m));
 		if (time_for_others(nr--))
 			cond_resched();
@@ -251,7 +284,8 @@ static void domain_unmap_list(struct domain *d, struct mapping *doomed, unsigned
 	if (gather.queued) {
 		iommu_flush_iotlb_all(d->domain);
 		/* A driver that gathers only ranges flushes this one, and frees the tables. */
-		iommu_iotlb_gather_add_range(&gather, doomed->iova, last - doomed->iova + 1);
+		iommu_iotlb_gather_add_range(&gather, mapping_iova(doomed),
+					     last - mapping_iova(doomed) + 1);
 	}
 	iommu_iotlb_sync(d->domain, &gather);
 }
@@ -268,7 +302,6 @@ static int mapping_map(struct type1 *iommu, struct mapping *m)
 		if (ret)
 			goto unmap;
 	}
-	m->mapped = true;
 	return 0;
 
 unmap:
@@ -281,53 +314,60 @@ unmap:
 static int peer_set(struct evfio_peer *evfio_peer, bool on)
 {
 	struct peer *peer = container_of(evfio_peer, struct peer, peer);
-	struct mapping *m = peer->mapping;
+	struct mapping *m = &peer->mapping;
 	struct domain *d;
 	int ret = 0;
 
 	down_read(&peer->iommu->domains_lock);
 	if (on) {
-		m->pinned.extents.extent->pfn = PHYS_PFN(evfio_peer->base);
+		m->pinned.pfn = PHYS_PFN(evfio_peer->base);
 		ret = mapping_map(peer->iommu, m);
+		peer->mapped = !ret;
 	} else {
 		list_for_each_entry(d, &peer->iommu->domains, node)
 			domain_unmap(d, m, mapping_size(m));
-		m->mapped = false;
+		peer->mapped = false;
 	}
 	up_read(&peer->iommu->domains_lock);
 	return ret;
 }
 
-/* Map what could not be pinned, for @error, if it is a peer. */
-static int mapping_add_peer(struct type1 *iommu, struct mapping *m, unsigned long vaddr, int error)
+/* Map what could not be pinned, for @error, if it is a peer: as another struct in its place. */
+static int mapping_add_peer(struct type1 *iommu, struct mapping **mapping, unsigned long vaddr,
+			    int error)
 {
-	struct extents *list = &m->pinned.extents;
+	struct peer *peer = kzalloc(sizeof(*peer), GFP_KERNEL_ACCOUNT);
+	struct mapping *m;
 	int ret;
 
-	m->peer = kzalloc(sizeof(*m->peer), GFP_KERNEL_ACCOUNT);
-	if (!m->peer)
+	if (!peer)
 		return -ENOMEM;
-	*m->peer = (struct peer){ .peer.set = peer_set, .iommu = iommu, .mapping = m };
-	list->next = NULL;
-	list->nr = 1;
-	list->extent[0] = (struct extent){ .count = m->pinned.pages };
-	m->pinned.pages = 0;
+	m = &peer->mapping;
+	peer->peer.set = peer_set;
+	peer->iommu = iommu;
+	mutex_lock(&iommu->lock);
+	*m = **mapping;
+	m->peer = true;
 	m->prot |= IOMMU_MMIO;
-	ret = evfio_peer_add(&m->peer->peer, vaddr, mapping_size(m), m->prot & IOMMU_WRITE);
-	if (ret) {
-		kfree(m->peer);
-		m->peer = NULL;
-	}
+	rb_replace_node(&(*mapping)->node, &m->node, &iommu->mappings);
+	mutex_unlock(&iommu->lock);
+	mapping_free(*mapping);
+	*mapping = m;
+	ret = evfio_peer_add(&peer->peer, vaddr, mapping_size(m), m->prot & IOMMU_WRITE);
 	return ret == -ENOENT ? error : ret;
 }
 
 /* Nothing but its owner puts the mapping into the hardware any more, or takes it out. */
 static void mapping_drop_peer(struct mapping *m)
 {
-	if (!m->peer)
-		return;
-	evfio_peer_remove(&m->peer->peer);
-	kfree(m->peer);
+	if (m->peer)
+		evfio_peer_remove(&mapping_peer(m)->peer);
+}
+
+/* How much of it is pinned. */
+static unsigned long mapping_pinned(const struct mapping *m)
+{
+	return m->peer ? 0 : m->pinned.pages;
 }
 
 static void mapping_erase(struct type1 *iommu, struct mapping *m)
@@ -363,8 +403,6 @@ static int mapping_reserve(struct type1 *iommu, struct mapping *m, u64 iova, u64
 		return ret;
 	if (last != (dma_addr_t)last || vlast != (unsigned long)vlast)
 		return -EINVAL;
-	m->iova = iova;
-	m->last = last;
 	while ((other = mapping_insert(iommu, m))) {
 		ret = other->state == LIVE ? -EEXIST : settled_wait(iommu);
 		if (ret)
@@ -385,20 +423,19 @@ static int mapping_reserve(struct type1 *iommu, struct mapping *m, u64 iova, u64
 
 static int type1_map(void *data, u64 iova, u64 vaddr, u64 size, u32 flags)
 {
-	const unsigned int inline_extents = min_t(u64, size >> PAGE_SHIFT, 4);
 	struct credit credit = { };
 	struct type1 *iommu = data;
 	struct mapping *m;
 	int ret;
 
-	m = kzalloc(struct_size(m, pinned.extents.extent, inline_extents), GFP_KERNEL_ACCOUNT);
+	m = kmem_cache_zalloc(mappings, GFP_KERNEL);
 	if (!m)
 		return -ENOMEM;
 	m->prot = (flags & VFIO_DMA_MAP_FLAG_READ ? IOMMU_READ : 0) |
 		  (flags & VFIO_DMA_MAP_FLAG_WRITE ? IOMMU_WRITE : 0);
+	m->page = iova >> PAGE_SHIFT;
 	m->pinned.pages = size >> PAGE_SHIFT;
-	m->pinned.write = m->prot & IOMMU_WRITE;
-	m->pinned.extents.max = inline_extents;
+	m->pinned.write = !!(m->prot & IOMMU_WRITE);
 
 	mutex_lock(&iommu->lock);
 	ret = mapping_reserve(iommu, m, iova, vaddr, size);
@@ -407,31 +444,27 @@ static int type1_map(void *data, u64 iova, u64 vaddr, u64 size, u32 flags)
 		goto free;
 
 	ret = evfio_pin(&m->pinned, vaddr, !disable_hugepages);
-	if (ret) {
-		ret = mapping_add_peer(iommu, m, vaddr, ret);
-	} else {
-		down_read(&iommu->domains_lock);
+	if (ret)
+		ret = mapping_add_peer(iommu, &m, vaddr, ret);
+	down_read(&iommu->domains_lock);
+	if (!ret && !m->peer)
 		ret = mapping_map(iommu, m);
-		up_read(&iommu->domains_lock);
-		if (ret) {
-			evfio_unpin(&m->pinned, &credit);
-			evfio_settle(&credit);
-		}
-	}
-
 	mutex_lock(&iommu->lock);
 	if (ret) {
 		mapping_erase(iommu, m);
 	} else {
 		m->state = LIVE;
-		iommu->pinned += m->pinned.pages;
+		iommu->pinned += mapping_pinned(m);
 	}
 	mutex_unlock(&iommu->lock);
+	up_read(&iommu->domains_lock);
 	settled_wake(iommu);
 	if (!ret)
 		return 0;
+	evfio_unpin(&m->pinned, &credit);
+	evfio_settle(&credit);
 free:
-	kfree(m);
+	mapping_free(m);
 	return ret;
 }
 
@@ -449,10 +482,10 @@ static int mappings_doom(struct type1 *iommu, dma_addr_t iova, dma_addr_t last,
 		for_each_mapping(m, iommu, iova, last) {
 			if (m->state != LIVE)
 				ret = -EAGAIN;
-			else if (iommu->v2 && (m->iova < iova || m->last > last))
+			else if (iommu->v2 && (mapping_iova(m) < iova || mapping_last(m) > last))
 				ret = -EINVAL;	/* all or nothing of each */
 			/* Version 1 stops at a mapping that begins before the range. */
-			if (ret || m->iova < iova)
+			if (ret || mapping_iova(m) < iova)
 				break;
 			m->state = DYING;
 			*tail = m;
@@ -497,8 +530,10 @@ static int type1_unmap(void *data, u64 iova, u64 *size, bool all)
 	down_read(&iommu->domains_lock);
 	list_for_each_entry(d, &iommu->domains, node)
 		domain_unmap_list(d, doomed, nr);
+	mutex_lock(&iommu->lock);
 	for (m = doomed; m; m = m->doomed)
-		m->mapped = false;
+		m->state = GONE;
+	mutex_unlock(&iommu->lock);
 	up_read(&iommu->domains_lock);
 
 	for (m = doomed; m; m = m->doomed)
@@ -509,9 +544,9 @@ static int type1_unmap(void *data, u64 iova, u64 *size, bool all)
 	for (m = doomed; m; m = next) {
 		next = m->doomed;
 		*size += mapping_size(m);
-		iommu->pinned -= m->pinned.pages;
+		iommu->pinned -= mapping_pinned(m);
 		mapping_erase(iommu, m);
-		kfree(m);
+		mapping_free(m);
 	}
 	mutex_unlock(&iommu->lock);
 	settled_wake(iommu);
@@ -655,8 +690,8 @@ static bool mappings_fit(struct type1 *iommu)
 	struct mapping *m;
 
 	for_each_mapping(m, iommu, 0, (dma_addr_t)U64_MAX)
-		if (!range_usable(iommu, m->iova, m->last) ||
-		    (m->iova | mapping_size(m)) & ((iommu->pgsizes & -iommu->pgsizes) - 1))
+		if (!range_usable(iommu, mapping_iova(m), mapping_last(m)) ||
+		    (mapping_iova(m) | mapping_size(m)) & ((iommu->pgsizes & -iommu->pgsizes) - 1))
 			return false;
 	return true;
 }
@@ -691,7 +726,7 @@ static int type1_replay(struct type1 *iommu, struct domain *d)
 	lockdep_assert_held_write(&iommu->domains_lock);
 	mutex_lock(&iommu->lock);
 	for_each_mapping(m, iommu, 0, (dma_addr_t)U64_MAX) {
-		if (m->mapped)
+		if (mapping_programmed(m))
 			ret = domain_map(d, m);
 		if (ret)
 			break;
@@ -907,7 +942,7 @@ static void type1_release(void *data)
 		rb_erase(&m->node, &iommu->mappings);
 		mapping_drop_peer(m);
 		evfio_unpin(&m->pinned, &credit);
-		kfree(m);
+		mapping_free(m);
 	}
 	evfio_settle(&credit);
 	kfree(iommu->ranges);
@@ -961,6 +996,10 @@ static struct evfio_iommu_ops type1_ops = {
 
 static int __init type1_init(void)
 {
+	mappings = kmem_cache_create("evfio_mapping", sizeof(struct mapping), 0, SLAB_ACCOUNT,
+				     NULL);
+	if (!mappings)
+		return -ENOMEM;
 	evfio_iommu_register(&type1_ops);
 	return 0;
 }
@@ -968,6 +1007,7 @@ static int __init type1_init(void)
 static void __exit type1_exit(void)
 {
 	evfio_iommu_unregister(&type1_ops);
+	kmem_cache_destroy(mappings);
 }
 
 module_init(type1_init);
