@@ -57,8 +57,8 @@ check:
 		tests/vm$(if $(T),/test_guest.py)
 
 check-oracle:
-	@tests/vm/setup
-	@tests/vm/fetch guest clients qemu $(filter-out %-sanitize,$(KERNELS))
+	$(call guest-build,)
+	@tests/vm/fetch clients qemu $(filter-out %-sanitize,$(KERNELS))
 	@$(if $(filter %-sanitize,$(KERNELS)),tests/kernel/build)
 	@$(MAKE) -s --no-print-directory tests clients
 	@ORACLE=1 KERNELS="$(KERNELS)" T="$(T)" PYTHONDONTWRITEBYTECODE=1 \

@@ -121,7 +121,9 @@ def runs():
             if ORACLE and not pci and options.get("oracle") != "yes":
                 continue
             for kernel in KERNELS:
-                if ORACLE and not pci and "vfio_platform" not in board.stock_modules(kernel):
+                # Debian's have neither vfio-platform nor no-IOMMU mode.
+                if ORACLE and (not pci or options.get("iommu") == "no") and \
+                        "vfio_platform" not in board.stock_modules(kernel):
                     continue
                 if kernel not in options.get("kernels", kernel).split():
                     continue
