@@ -21,6 +21,7 @@ LINT_KERNELS ?= $(filter-out %-16k,$(KERNELS))
 KERNEL ?= $(shell . /etc/os-release; [ "$$VERSION_CODENAME" = bookworm ] && echo 6.1 || echo 6.12)
 VM ?=
 export BUILD EVFIO_CACHE
+AT_ONCE := -j$(shell nproc)
 
 guest := $(EVFIO_CACHE)/guest
 abi-libs := $(wildcard tests/abi/lib*.c)
@@ -40,7 +41,7 @@ define guest-build
 	MAKE="$(MAKE)" CROSS="$(CROSS)" tests/vm/modules $$kernel; \
 done
 @echo "  USER    $(patsubst %-,%,$(CROSS))"
-@$(MAKE) -s --no-print-directory user CROSS_COMPILE=$(CROSS) STATIC=1 \
+@$(MAKE) -s --no-print-directory $(AT_ONCE) user CROSS_COMPILE=$(CROSS) STATIC=1 \
 	JSON_CFLAGS=-I$(guest)/usr/include/json-c \
 	JSON_LIBS=$(guest)/usr/lib/aarch64-linux-gnu/libjson-c.a
 endef
@@ -51,7 +52,7 @@ tests: $(abi-programs)
 check:
 	$(call guest-build,$(KERNELS))
 	@tests/vm/fetch checkpatch clients qemu 6.1
-	@$(MAKE) -s --no-print-directory tests clients
+	@$(MAKE) -s --no-print-directory $(AT_ONCE) tests clients
 	@KERNELS="$(KERNELS)" LINT_KERNELS="$(LINT_KERNELS)" T="$(T)" PYTHONDONTWRITEBYTECODE=1 \
 		/usr/bin/python3 -m pytest -p no:cacheprovider -v --no-header -rN \
 		tests/vm$(if $(T),/test_guest.py)
@@ -60,7 +61,7 @@ check-oracle:
 	$(call guest-build,)
 	@tests/vm/fetch clients qemu $(filter-out %-sanitize,$(KERNELS))
 	@$(if $(filter %-sanitize,$(KERNELS)),tests/kernel/build)
-	@$(MAKE) -s --no-print-directory tests clients
+	@$(MAKE) -s --no-print-directory $(AT_ONCE) tests clients
 	@ORACLE=1 KERNELS="$(KERNELS)" T="$(T)" PYTHONDONTWRITEBYTECODE=1 \
 		/usr/bin/python3 -m pytest -p no:cacheprovider -v --no-header -rN tests/vm/test_guest.py
 
@@ -70,7 +71,7 @@ demo:
 
 shell gdb:
 	$(call guest-build,$(KERNEL))
-	@$(MAKE) -s --no-print-directory tests
+	@$(MAKE) -s --no-print-directory $(AT_ONCE) tests
 	@tests/vm/run --kernel $(KERNEL) --$@ $(VM)
 
 lint:

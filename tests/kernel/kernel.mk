@@ -17,7 +17,7 @@ sanitize-kernel:
 check-sanitize:
 	$(call guest-build,$(SANITIZED))
 	@tests/vm/fetch clients
-	@$(MAKE) -s --no-print-directory tests clients
+	@$(MAKE) -s --no-print-directory $(AT_ONCE) tests clients
 	@KERNELS=$(SANITIZED) T="$(T)" PYTHONDONTWRITEBYTECODE=1 \
 		/usr/bin/python3 -m pytest -p no:cacheprovider -v --no-header -rN tests/vm/test_guest.py
 
