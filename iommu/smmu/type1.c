@@ -999,7 +999,7 @@ static int __init type1_init(void)
 	mappings = kmem_cache_create("evfio_mapping", sizeof(struct mapping), 0, SLAB_ACCOUNT,
 				     NULL);
 	if (!mappings)
-		return -ENOMEM;
+		return -ENOMEM;		/* the kernel has said so at length */
 	evfio_iommu_register(&type1_ops);
 	return 0;
 }
