@@ -6,20 +6,17 @@
 /* vm: timeout=120 cmdline="iommu.passthrough=1" */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/memfd.h>
-#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "libboard.h"
+#include "libfault.h"
 #include "libtap.h"
 
 #define KIB		1024ull
@@ -33,34 +30,6 @@
 #define MSI_LAST	0x80fffffull
 
 static size_t page;
-
-/* What a mapping takes; compared before and after something that must leave nothing behind. */
-struct usage {
-	long avail;
-	long locked;
-	long pinned;
-	long fdinfo;
-};
-
-static struct usage usage(int container)
-{
-	return (struct usage){
-		.avail = dma_avail(container),
-		.locked = locked_kb(),
-		.pinned = pages_pinned(),
-		.fdinfo = tap_kernel ? 0 : fdinfo_long(container, "pinned"),
-	};
-}
-
-static bool usage_same(struct usage a, struct usage b)
-{
-	if (a.avail == b.avail && a.locked == b.locked && a.pinned == b.pinned &&
-	    a.fdinfo == b.fdinfo)
-		return true;
-	tap_note("entries %ld, %ld; locked %ld, %ld kB; pinned %ld, %ld; fdinfo %ld, %ld kB",
-		 a.avail, b.avail, a.locked, b.locked, a.pinned, b.pinned, a.fdinfo, b.fdinfo);
-	return false;
-}
 
 /* The device copies LEN bytes from @from to @to, both device addresses. */
 static int copy(struct dev *d, uint64_t from, uint64_t to)
@@ -566,20 +535,6 @@ static void hugetlb(struct dev *d)
 	is(file_long("/proc/meminfo", "HugePages_Total"), 0, "the hugetlb pages are free");
 	mem_free(sink, page);
 	munmap(room, size + huge);
-}
-
-static int fault_fd(void *mem, size_t size)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .range = { (uintptr_t)mem, size },
-				       .mode = UFFDIO_REGISTER_MODE_MISSING };
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0)
-		return -errno;
-	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
-		tap_bail("userfaultfd: %m");
-	return fd;
 }
 
 struct mapper {

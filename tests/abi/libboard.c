@@ -753,3 +753,23 @@ long dma_avail(int container)
 
 	return cap ? (long)cap->avail : -1;
 }
+
+struct usage usage(int container)
+{
+	return (struct usage){
+		.avail = dma_avail(container),
+		.locked = locked_kb(),
+		.pinned = pages_pinned(),
+		.fdinfo = tap_kernel ? 0 : fdinfo_long(container, "pinned"),
+	};
+}
+
+bool usage_same(struct usage a, struct usage b)
+{
+	if (a.avail == b.avail && a.locked == b.locked && a.pinned == b.pinned &&
+	    a.fdinfo == b.fdinfo)
+		return true;
+	tap_note("entries %ld, %ld; locked %ld, %ld kB; pinned %ld, %ld; fdinfo %ld, %ld kB",
+		 a.avail, b.avail, a.locked, b.locked, a.pinned, b.pinned, a.fdinfo, b.fdinfo);
+	return false;
+}

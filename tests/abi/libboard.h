@@ -198,6 +198,19 @@ const void *iommu_cap(const struct vfio_iommu_type1_info *info, uint16_t id);
 /* Mappings that can still be made, or -1. */
 long dma_avail(int container);
 
+/* What mappings take; compared before and after something that must leave nothing behind. */
+struct usage {
+	long avail;
+	long locked;
+	long pinned;
+	long fdinfo;
+};
+
+struct usage usage(int container);
+
+/* Whether both are the same; if not, they are printed. */
+bool usage_same(struct usage a, struct usage b);
+
 /* ---- the system ---- */
 
 /* errno as a return value: -errno when @ret is -1. */
