@@ -30,7 +30,7 @@ OPTIONS = {"smp", "memory", "timeout", "cmdline", "params", "args", "kernels", "
            "bind", "stock", "kvm", "gic", "igb", "iommu", "oracle", "programs", "files", "alone"}
 # What does not make it another guest.
 OWN = {"timeout", "args", "kernels", "oracle", "programs", "files", "alone"}
-SHARE = 6   # as many runs share a guest
+SHARE = 9   # as many runs share a guest: fewer boots, but none that all others wait for
 
 
 def sources():
