@@ -8,8 +8,8 @@
  * long as the user's memory takes to come), without keeping any lock, so that groups can come and
  * go meanwhile.
  *
- * evfio_container::lock protects the list of groups and the iommu pointer. backends_lock protects
- * the list of backends and is taken inside it.
+ * evfio_container::lock protects the list of groups and the iommu pointer, which is read under RCU
+ * too. backends_lock protects the list of backends and is taken inside it.
  */
 #define pr_fmt(fmt) "vfio: " fmt
 
@@ -25,6 +25,7 @@
 
 struct evfio_iommu {
 	struct kref			kref;
+	struct rcu_head			rcu;
 	const struct evfio_iommu_ops	*ops;
 	void				*data;
 };
@@ -33,7 +34,7 @@ struct evfio_container {
 	struct kref		kref;
 	struct mutex		lock;	/* groups, iommu */
 	struct list_head	groups;
-	struct evfio_iommu	*iommu;
+	struct evfio_iommu __rcu	*iommu;
 };
 
 static DEFINE_MUTEX(backends_lock);
@@ -69,7 +70,7 @@ static void iommu_free(struct kref *kref)
 
 	iommu->ops->release(iommu->data);
 	module_put(iommu->ops->owner);
-	kfree(iommu);
+	kfree_rcu(iommu, rcu);
 }
 
 static void iommu_put(struct evfio_iommu *iommu)
@@ -77,16 +78,22 @@ static void iommu_put(struct evfio_iommu *iommu)
 	kref_put(&iommu->kref, iommu_free);
 }
 
+/* The IOMMU of a container whose lock is held. */
+static struct evfio_iommu *container_iommu(struct evfio_container *container)
+{
+	return rcu_dereference_protected(container->iommu, lockdep_is_held(&container->lock));
+}
+
 /* The container's IOMMU with a reference, NULL if it has none. */
 static struct evfio_iommu *iommu_get(struct evfio_container *container)
 {
 	struct evfio_iommu *iommu;
 
-	mutex_lock(&container->lock);
-	iommu = container->iommu;
-	if (iommu)
-		kref_get(&iommu->kref);
-	mutex_unlock(&container->lock);
+	rcu_read_lock();
+	iommu = rcu_dereference(container->iommu);
+	if (iommu && !kref_get_unless_zero(&iommu->kref))
+		iommu = NULL;
+	rcu_read_unlock();
 	return iommu;
 }
 
@@ -102,13 +109,13 @@ void evfio_container_put(struct evfio_container *container)
 
 bool evfio_container_has_iommu(struct evfio_container *container)
 {
-	return READ_ONCE(container->iommu);
+	return rcu_access_pointer(container->iommu);
 }
 
 /* Whether its IOMMU lets no DMA past the caches. Its group's lock is held, so the IOMMU stays. */
 bool evfio_container_coherent(struct evfio_container *container)
 {
-	struct evfio_iommu *iommu = READ_ONCE(container->iommu);
+	struct evfio_iommu *iommu = rcu_dereference_raw(container->iommu);
 
 	return !iommu || iommu->ops->check(iommu->data, VFIO_DMA_CC_IOMMU) > 0;
 }
@@ -136,6 +143,7 @@ static bool container_suits(struct evfio_container *container, bool noiommu)
  */
 int evfio_container_attach(struct evfio_container *container, struct evfio_group *group)
 {
+	struct evfio_iommu *iommu;
 	int ret;
 
 	lockdep_assert_held(&group->lock);
@@ -145,8 +153,9 @@ int evfio_container_attach(struct evfio_container *container, struct evfio_group
 		ret = evfio_set_claim(group->set, container);
 	if (ret)
 		goto unlock;
-	if (container->iommu) {
-		ret = container->iommu->ops->attach(container->iommu->data, group->iommu_group);
+	iommu = container_iommu(container);
+	if (iommu) {
+		ret = iommu->ops->attach(iommu->data, group->iommu_group);
 		if (ret) {
 			evfio_set_release(group->set);
 			goto unlock;
@@ -167,20 +176,23 @@ unlock:
  */
 void evfio_container_detach(struct evfio_container *container, struct evfio_group *group)
 {
-	struct evfio_iommu *last = NULL;
+	struct evfio_iommu *iommu;
+	bool last;
 
 	lockdep_assert_held(&group->lock);
 	mutex_lock(&container->lock);
-	if (container->iommu)
-		container->iommu->ops->detach(container->iommu->data, group->iommu_group);
+	iommu = container_iommu(container);
+	if (iommu)
+		iommu->ops->detach(iommu->data, group->iommu_group);
 	list_del(&group->container_node);
 	group->container = NULL;
 	evfio_set_release(group->set);
-	if (list_empty(&container->groups))
-		last = xchg(&container->iommu, NULL);
+	last = iommu && list_empty(&container->groups);
+	if (last)
+		RCU_INIT_POINTER(container->iommu, NULL);
 	mutex_unlock(&container->lock);
 	if (last)
-		iommu_put(last);
+		iommu_put(iommu);
 	evfio_container_put(container);
 }
 
@@ -199,7 +211,7 @@ static long container_check_extension(void *obj, union evfio_args *args, unsigne
 	if (extension == EVFIO_EXT_DEVICE_MSI || extension == EVFIO_EXT_REGION_WC)
 		return 1;
 	mutex_lock(&container->lock);
-	iommu = container->iommu;
+	iommu = container_iommu(container);
 	if (iommu) {
 		ret = iommu->ops->check(iommu->data, extension);
 		goto unlock;
@@ -263,7 +275,7 @@ static long container_set_iommu(void *obj, union evfio_args *args, unsigned long
 	long ret = -ENODEV;
 
 	mutex_lock(&container->lock);
-	if (list_empty(&container->groups) || container->iommu) {
+	if (list_empty(&container->groups) || container_iommu(container)) {
 		ret = -EINVAL;
 		goto unlock;
 	}
@@ -275,7 +287,7 @@ static long container_set_iommu(void *obj, union evfio_args *args, unsigned long
 		iommu = container_try(container, ops, type);
 		ret = PTR_ERR_OR_ZERO(iommu);
 		if (!ret) {
-			WRITE_ONCE(container->iommu, iommu);
+			rcu_assign_pointer(container->iommu, iommu);
 			break;
 		}
 	}
