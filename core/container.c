@@ -23,6 +23,9 @@
 
 #include "core.h"
 
+/* What memory can be mapped for. */
+#define MAP_FLAGS	((u32)(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE))
+
 struct evfio_iommu {
 	struct kref			kref;
 	struct rcu_head			rcu;
@@ -342,18 +345,19 @@ free:
 
 static long iommu_map_dma(void *obj, union evfio_args *args, unsigned long arg)
 {
-	const u32 prot = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
-	struct vfio_iommu_type1_dma_map *map = &args->map;
+	const struct vfio_iommu_type1_dma_map *map = &args->map;
+	const struct evfio_iommu_range range = { map->iova, map->vaddr, map->size };
 	struct evfio_iommu *iommu = obj;
 
-	if (!map->flags || map->flags & ~prot)
+	if (!map->flags || map->flags & ~MAP_FLAGS)
 		return -EINVAL;
-	return iommu->ops->map(iommu->data, map->iova, map->vaddr, map->size, map->flags);
+	return iommu->ops->map(iommu->data, &range, 1, map->flags);
 }
 
 static long iommu_unmap_dma(void *obj, union evfio_args *args, unsigned long arg)
 {
 	struct vfio_iommu_type1_dma_unmap *unmap = &args->unmap;
+	const struct evfio_iommu_range range = { .iova = unmap->iova, .size = unmap->size };
 	bool all = unmap->flags & VFIO_DMA_UNMAP_FLAG_ALL;
 	struct evfio_iommu *iommu = obj;
 
@@ -361,7 +365,63 @@ static long iommu_unmap_dma(void *obj, union evfio_args *args, unsigned long arg
 		return -EINVAL;
 	if (all && (unmap->iova || unmap->size))
 		return -EINVAL;
-	return iommu->ops->unmap(iommu->data, unmap->iova, &unmap->size, all);
+	return iommu->ops->unmap(iommu->data, &range, all ? 0 : 1, &unmap->size);
+}
+
+/* The ranges behind the fixed part of an argument, ascending and apart; or an ERR_PTR. */
+static struct evfio_iommu_range *ranges_get(const struct evfio_iommu_ranges *user,
+					    unsigned long arg)
+{
+	struct evfio_iommu_range *ranges;
+	u32 i;
+
+	if (!user->nr || user->nr > EVFIO_IOMMU_RANGES_MAX || user->pad ||
+	    struct_size(user, ranges, user->nr) > user->argsz)
+		return ERR_PTR(-EINVAL);
+	ranges = evfio_tail_get(arg, sizeof(*user), user->nr, sizeof(*ranges));
+	if (IS_ERR(ranges))
+		return ranges;
+	for (i = 1; i < user->nr; i++)
+		if (ranges[i].iova < ranges[i - 1].iova ||
+		    ranges[i].iova - ranges[i - 1].iova < ranges[i - 1].size) {
+			kfree(ranges);
+			return ERR_PTR(-EINVAL);
+		}
+	return ranges;
+}
+
+static long iommu_map_ranges(void *obj, union evfio_args *args, unsigned long arg)
+{
+	struct evfio_iommu_ranges *user = &args->ranges;
+	struct evfio_iommu_range *ranges;
+	struct evfio_iommu *iommu = obj;
+	long ret;
+
+	if (!user->flags || user->flags & ~MAP_FLAGS)
+		return -EINVAL;
+	ranges = ranges_get(user, arg);
+	if (IS_ERR(ranges))
+		return PTR_ERR(ranges);
+	ret = iommu->ops->map(iommu->data, ranges, user->nr, user->flags);
+	kfree(ranges);
+	return ret;
+}
+
+static long iommu_unmap_ranges(void *obj, union evfio_args *args, unsigned long arg)
+{
+	struct evfio_iommu_ranges *user = &args->ranges;
+	struct evfio_iommu_range *ranges;
+	struct evfio_iommu *iommu = obj;
+	long ret;
+
+	if (user->flags)
+		return -EINVAL;
+	ranges = ranges_get(user, arg);
+	if (IS_ERR(ranges))
+		return PTR_ERR(ranges);
+	ret = iommu->ops->unmap(iommu->data, ranges, user->nr, &user->size);
+	kfree(ranges);
+	return ret;
 }
 
 static const struct evfio_ioctl iommu_ioctls[] = {
@@ -371,6 +431,9 @@ static const struct evfio_ioctl iommu_ioctls[] = {
 	  EVFIO_ARGSZ | EVFIO_OUT, iommu_unmap_dma },
 	{ VFIO_IOMMU_GET_INFO, offsetofend(struct vfio_iommu_type1_info, iova_pgsizes),
 	  EVFIO_ARGSZ, iommu_get_info },
+	{ EVFIO_IOMMU_MAP, sizeof(struct evfio_iommu_ranges), EVFIO_ARGSZ, iommu_map_ranges },
+	{ EVFIO_IOMMU_UNMAP, sizeof(struct evfio_iommu_ranges),
+	  EVFIO_ARGSZ | EVFIO_OUT, iommu_unmap_ranges },
 };
 
 static const struct evfio_ioctl container_ioctls[] = {

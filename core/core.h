@@ -42,6 +42,7 @@ union evfio_args {
 	struct vfio_iommu_type1_info	iommu;
 	struct vfio_iommu_type1_dma_map		map;
 	struct vfio_iommu_type1_dma_unmap	unmap;
+	struct evfio_iommu_ranges	ranges;
 };
 
 long evfio_ioctl(const struct evfio_ioctl *table, size_t rows, void *obj, unsigned int cmd,

@@ -10,6 +10,7 @@
 #define EVFIO_CORE_EVFIO_H
 
 #include <linux/device.h>
+#include <linux/evfio.h>
 #include <linux/fs.h>
 #include <linux/iommu.h>
 #include <linux/kref.h>
@@ -366,12 +367,15 @@ struct evfio_iommu_info {
  * @release: drop it; no group is attached any more
  * @attach: let the devices of @group, whose DMA is owned by the caller, into it
  * @detach: put them out again; never fails. DMA of the group is blocked when it returns
- * @map: VFIO_IOMMU_MAP_DMA with known flags in @prot; what cannot be pinned may be a peer
- * @unmap: VFIO_IOMMU_UNMAP_DMA with known flags; sets *@size to the bytes unmapped
+ * @map: VFIO_IOMMU_MAP_DMA of all of @ranges or, on failure, of none, with known flags in @prot;
+ *	what cannot be pinned may be a peer
+ * @unmap: VFIO_IOMMU_UNMAP_DMA of all of @ranges, of everything if @nr is 0, or, on failure, of
+ *	none; sets *@size to the bytes unmapped
  * @info: describe it
  *
- * @map, @unmap and @info may run side by side with each other, and with @attach and @detach. They
- * and @release may wait for a struct evfio_device's lock; @attach and @detach may not.
+ * Ranges are ascending and apart. @map, @unmap and @info may run side by side with each other, and
+ * with @attach and @detach. They and @release may wait for a struct evfio_device's lock; @attach
+ * and @detach may not.
  */
 struct evfio_iommu_ops {
 	struct list_head	node;
@@ -382,8 +386,10 @@ struct evfio_iommu_ops {
 	void		(*release)(void *iommu);
 	int		(*attach)(void *iommu, struct iommu_group *group);
 	void		(*detach)(void *iommu, struct iommu_group *group);
-	int		(*map)(void *iommu, u64 iova, u64 vaddr, u64 size, u32 prot);
-	int		(*unmap)(void *iommu, u64 iova, u64 *size, bool all);
+	int		(*map)(void *iommu, const struct evfio_iommu_range *ranges, unsigned int nr,
+			       u32 prot);
+	int		(*unmap)(void *iommu, const struct evfio_iommu_range *ranges,
+				 unsigned int nr, u64 *size);
 	int		(*info)(void *iommu, struct evfio_iommu_info *info);
 };
 

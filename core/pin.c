@@ -3,9 +3,10 @@
  * Pinning: user memory as extents, never as an array of pages.
  *
  * Pages are taken by GUP-fast, a batch at a time, and neighbours are joined at once; hugetlb pages
- * one by one. Memory is accounted once a range, before the first page is touched. Nothing is locked
+ * one by one. Memory is accounted once a call, before the first page is touched. Nothing is locked
  * but the mmap_lock, for a hugetlb page that need not be waited for: a range belongs to who is
- * pinning it.
+ * pinning it. That lock is taken as it is: the tracepoints around mmap_write_lock() and its kin
+ * would be half a kilobyte, and VMAs are only looked at.
  */
 #include <linux/export.h>
 #include <linux/hugetlb.h>
@@ -90,7 +91,6 @@ static long pin_hugetlb(unsigned int flags, struct pinning *p, unsigned long vad
 	unsigned long size;
 	struct page *page;
 
-	/* The lock as it is: tracepoints around it would be half a kilobyte. */
 	if (!down_read_trylock(&mm->mmap_lock))
 		return 0;
 	vma = find_vma(mm, vaddr);
@@ -108,16 +108,22 @@ static long pin_hugetlb(unsigned int flags, struct pinning *p, unsigned long vad
 	return new.count;
 }
 
-/* Pin @nr pages, or as many as can be had at a time. Returns how many. */
+/* Pin @nr pages, or as many as can be had at a time. Returns how many, at least one. */
+static int pin_fast(unsigned int flags, unsigned long vaddr, unsigned long nr, struct page **pages)
+{
+	int n = pin_user_pages_fast(vaddr, nr, flags, pages);
+
+	/* GUP-fast has a word of its own for the very last page. */
+	return n > 0 || (n && n != -EOVERFLOW) ? n : -EFAULT;
+}
+
+/* The same, and add them to a range. */
 static long pin_batch(unsigned int flags, struct pinning *p, unsigned long vaddr,
 		      unsigned long nr, struct page **pages)
 {
-	int i, run, ret = 0, n = pin_user_pages_fast(vaddr, nr, flags, pages);
+	int i, run, ret = 0, n = pin_fast(flags, vaddr, nr, pages);
 	struct extent new = { };
 
-	/* GUP-fast has a word of its own for the very last page. */
-	if (n <= 0)
-		return n && n != -EOVERFLOW ? n : -EFAULT;
 	for (i = 0; i < n; i += run) {
 		for (run = 1; p->coalesce && PAGES_IN_ORDER && i + run < n; run++)
 			if (pages[i + run] != pages[i + run - 1] + 1)
@@ -132,9 +138,8 @@ static long pin_batch(unsigned int flags, struct pinning *p, unsigned long vaddr
 	return ret ?: n;
 }
 
-static int pin_pages(struct pinning *p, unsigned long vaddr)
+static int pin_batches(unsigned int flags, struct pinning *p, unsigned long vaddr)
 {
-	const unsigned int flags = FOLL_LONGTERM | (p->pinned->write ? FOLL_WRITE : 0);
 	unsigned long left = p->pinned->pages;
 	struct page *few[FEW], **pages = few;
 	unsigned long batch = FEW;
@@ -215,36 +220,113 @@ static void pinning_undo(struct pinning *p)
 		unpin_pages(&last, &credit);
 }
 
+/* One page, which is the common case: without anything that only more would need. */
+static int pin_page(unsigned int flags, struct pinned *pinned, unsigned long vaddr)
+{
+	struct page *page;
+	int n = pin_fast(flags, vaddr, 1, &page);
+
+	if (n < 0)
+		return n;
+	pinned->pfn = page_to_pfn(page);
+	return 0;
+}
+
+static int pin_pages(unsigned int flags, struct pinned *pinned, unsigned long vaddr, bool coalesce)
+{
+	struct pinning p = { .pinned = pinned, .coalesce = coalesce };
+	int ret = pin_batches(flags, &p, vaddr);
+
+	if (ret) {
+		pinning_undo(&p);
+	} else if (!pinned->many) {
+		pinned->pfn = p.last.pfn;
+		pinned->hugetlb = p.last.hugetlb;
+	}
+	return ret;
+}
+
 /**
- * evfio_pin() - pin memory of the current process
+ * evfio_charge() - put memory on a process's account of what it has locked
+ * @mm: the process, the current one
+ * @pages: how many, perhaps 0
+ *
+ * As account_locked_vm(), but for its question whether RLIMIT_MEMLOCK may be exceeded: that is only
+ * asked when it would be, as it costs more than all else here.
+ *
+ * Return: 0; -ENOMEM if RLIMIT_MEMLOCK would be exceeded.
+ */
+int evfio_charge(struct mm_struct *mm, unsigned long pages)
+{
+	bool over;
+	int ret;
+
+	down_write(&mm->mmap_lock);
+	over = mm->locked_vm + pages > rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	ret = __account_locked_vm(mm, pages, true, current, over && capable(CAP_IPC_LOCK));
+	up_write(&mm->mmap_lock);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(evfio_charge);
+
+/**
+ * evfio_uncharge() - take memory off the account again
+ * @mm: the process
+ * @pages: how many, perhaps 0
+ */
+void evfio_uncharge(struct mm_struct *mm, unsigned long pages)
+{
+	if (!pages)
+		return;
+	down_write(&mm->mmap_lock);
+	__account_locked_vm(mm, pages, false, current, true);
+	up_write(&mm->mmap_lock);
+}
+EXPORT_SYMBOL_GPL(evfio_uncharge);
+
+/**
+ * evfio_pin_charged() - pin memory of the current process that is accounted already
  * @pinned: pages and write are set, the rest is zero
  * @vaddr: where it begins, page-aligned
  * @coalesce: join neighbouring pages
  *
- * Return: 0; -ENOMEM if RLIMIT_MEMLOCK would be exceeded or memory is short; -EFAULT if a page is
- * not there or must not be accessed so; -EINTR when killed. On failure nothing is pinned.
+ * Return: 0; -ENOMEM if memory is short; -EFAULT if a page is not there or must not be accessed so;
+ * -EINTR when killed. On failure nothing is pinned, and accounted still.
  */
-int evfio_pin(struct pinned *pinned, unsigned long vaddr, bool coalesce)
+int evfio_pin_charged(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 {
-	struct pinning p = { .pinned = pinned, .coalesce = coalesce };
+	const unsigned int flags = FOLL_LONGTERM | (pinned->write ? FOLL_WRITE : 0);
 	int ret;
 
-	ret = account_locked_vm(current->mm, pinned->pages, true);
+	vaddr = untagged_addr(vaddr);
+	ret = pinned->pages == 1 ? pin_page(flags, pinned, vaddr) :
+				   pin_pages(flags, pinned, vaddr, coalesce);
 	if (ret)
 		return ret;
-	ret = pin_pages(&p, untagged_addr(vaddr));
-	if (ret) {
-		pinning_undo(&p);
-		account_locked_vm(current->mm, pinned->pages, false);
-		return ret;
-	}
-	if (!pinned->many) {
-		pinned->pfn = p.last.pfn;
-		pinned->hugetlb = p.last.hugetlb;
-	}
 	mmgrab(current->mm);
 	pinned->mm = current->mm;
 	return 0;
+}
+EXPORT_SYMBOL_GPL(evfio_pin_charged);
+
+/**
+ * evfio_pin() - account and pin memory of the current process
+ * @pinned: as for evfio_pin_charged()
+ * @vaddr: the same
+ *
+ * Return: as evfio_pin_charged(); -ENOMEM also if RLIMIT_MEMLOCK would be exceeded. On failure
+ * nothing is pinned or accounted.
+ */
+int evfio_pin(struct pinned *pinned, unsigned long vaddr)
+{
+	int ret = evfio_charge(current->mm, pinned->pages);
+
+	if (ret)
+		return ret;
+	ret = evfio_pin_charged(pinned, vaddr, true);
+	if (ret)
+		evfio_uncharge(current->mm, pinned->pages);
+	return ret;
 }
 EXPORT_SYMBOL_GPL(evfio_pin);
 
@@ -277,7 +359,7 @@ void evfio_settle(struct credit *credit)
 {
 	if (!credit->mm)
 		return;
-	account_locked_vm(credit->mm, credit->pages, false);
+	evfio_uncharge(credit->mm, credit->pages);
 	mmdrop(credit->mm);
 	credit->mm = NULL;
 	credit->pages = 0;

@@ -13,7 +13,8 @@
  * out, and being unpinned; its range is still taken. Only the tree and the state are under the
  * lock: pinning, which may wait for a page of the user's for as long as that likes, holds nothing,
  * so neither other ranges nor groups that come or go wait for it. Who needs a range that is in
- * transit waits, and can be killed.
+ * transit waits, and can be killed. Several ranges of one call are reserved in ascending order,
+ * so that two such calls never wait for each other; an unmap holds nothing while it waits.
  *
  *	domains_lock	the domains, their groups; held for reading while a mapping is programmed
  *			or taken out of them, until its state or peer::mapped says so. Taken inside
@@ -59,7 +60,7 @@ enum state { RESERVED, LIVE, DYING, GONE };
  * @prot: IOMMU_READ | IOMMU_WRITE, IOMMU_MMIO for a peer
  * @state: enum state
  * @peer: it is of a peer, as which it was allocated, and not of memory
- * @doomed: next in an unmap's list of what it takes out
+ * @next: in the list that a map or unmap is working on, ascending
  * @pinned: pinned::pages is its size from the beginning, whether that is pinned or not
  */
 struct mapping {
@@ -68,7 +69,7 @@ struct mapping {
 	u64		prot : 6;
 	u64		state : 2;
 	u64		peer : 1;
-	struct mapping	*doomed;
+	struct mapping	*next;
 	struct pinned	pinned;
 };
 
@@ -97,6 +98,12 @@ static size_t mapping_size(const struct mapping *m)
 static dma_addr_t mapping_last(const struct mapping *m)
 {
 	return mapping_iova(m) + (mapping_size(m) - 1);
+}
+
+/* How many pages it holds. */
+static unsigned long mapping_pinned(const struct mapping *m)
+{
+	return m->peer ? 0 : m->pinned.pages;
 }
 
 static struct peer *mapping_peer(struct mapping *m)
@@ -265,7 +272,7 @@ static int domain_map(struct domain *d, struct mapping *m)
  * Take a list of mappings out of one domain. On return its devices reach none of them. With gaps
  * between them, each would be a flush of its own: many cost more than one of everything.
  */
-static void domain_unmap_list(struct domain *d, struct mapping *doomed, unsigned int nr)
+static void domain_unmap_list(struct domain *d, struct mapping *list, unsigned int nr)
 {
 	struct iommu_iotlb_gather gather;
 	dma_addr_t last = 0;
@@ -273,7 +280,7 @@ static void domain_unmap_list(struct domain *d, struct mapping *doomed, unsigned
 
 	iommu_iotlb_gather_init(&gather);
 	gather.queued = nr > MANY_FLUSHES && d->domain->ops->flush_iotlb_all;
-	for (m = doomed; m; m = m->doomed) {
+	for (m = list; m; m = m->next) {
 		last = mapping_last(m);
 		if (mapping_programmed(m))
 			WARN_ON_ONCE(iommu_unmap_fast(d->domain, mapping_iova(m), mapping_size(m),
@@ -284,8 +291,8 @@ static void domain_unmap_list(struct domain *d, struct mapping *doomed, unsigned
 	if (gather.queued) {
 		iommu_flush_iotlb_all(d->domain);
 		/* A driver that gathers only ranges flushes this one, and frees the tables. */
-		iommu_iotlb_gather_add_range(&gather, mapping_iova(doomed),
-					     last - mapping_iova(doomed) + 1);
+		iommu_iotlb_gather_add_range(&gather, mapping_iova(list),
+					     last - mapping_iova(list) + 1);
 	}
 	iommu_iotlb_sync(d->domain, &gather);
 }
@@ -347,6 +354,7 @@ static int mapping_add_peer(struct type1 *iommu, struct mapping **mapping, unsig
 	peer->iommu = iommu;
 	mutex_lock(&iommu->lock);
 	*m = **mapping;
+	iommu->pinned -= mapping_pinned(m);
 	m->peer = true;
 	m->prot |= IOMMU_MMIO;
 	rb_replace_node(&(*mapping)->node, &m->node, &iommu->mappings);
@@ -360,14 +368,8 @@ static int mapping_add_peer(struct type1 *iommu, struct mapping **mapping, unsig
 /* Nothing but its owner puts the mapping into the hardware any more, or takes it out. */
 static void mapping_drop_peer(struct mapping *m)
 {
-	if (m->peer)
+	if (m->peer && mapping_peer(m)->peer.vdev)
 		evfio_peer_remove(&mapping_peer(m)->peer);
-}
-
-/* How much of it is pinned. */
-static unsigned long mapping_pinned(const struct mapping *m)
-{
-	return m->peer ? 0 : m->pinned.pages;
 }
 
 static void mapping_erase(struct type1 *iommu, struct mapping *m)
@@ -376,6 +378,7 @@ static void mapping_erase(struct type1 *iommu, struct mapping *m)
 	rb_erase(&m->node, &iommu->mappings);
 	iommu->avail++;
 	iommu->count--;
+	iommu->pinned -= mapping_pinned(m);
 }
 
 /* Check an address range: not empty, aligned to the smallest page, no overflow. */
@@ -391,14 +394,16 @@ static int range_check(struct type1 *iommu, u64 start, u64 size, u64 *last)
 }
 
 /* Take the range of a new mapping, if it is in order, free and usable. */
-static int mapping_reserve(struct type1 *iommu, struct mapping *m, u64 iova, u64 vaddr, u64 size)
+static int mapping_reserve(struct type1 *iommu, struct mapping *m,
+			   const struct evfio_iommu_range *range)
 {
 	struct mapping *other;
 	u64 last, vlast;
 	int ret;
 
 	lockdep_assert_held(&iommu->lock);
-	ret = range_check(iommu, iova, size, &last) ?: range_check(iommu, vaddr, size, &vlast);
+	ret = range_check(iommu, range->iova, range->size, &last) ?:
+	      range_check(iommu, range->vaddr, range->size, &vlast);
 	if (ret)
 		return ret;
 	if (last != (dma_addr_t)last || vlast != (unsigned long)vlast)
@@ -410,7 +415,7 @@ static int mapping_reserve(struct type1 *iommu, struct mapping *m, u64 iova, u64
 	}
 	if (!iommu->avail)
 		ret = -ENOSPC;
-	else if (!range_usable(iommu, iova, last))
+	else if (!range_usable(iommu, range->iova, last))
 		ret = -EINVAL;
 	if (ret) {
 		rb_erase(&m->node, &iommu->mappings);
@@ -418,83 +423,216 @@ static int mapping_reserve(struct type1 *iommu, struct mapping *m, u64 iova, u64
 	}
 	iommu->avail--;
 	iommu->count++;
+	iommu->pinned += mapping_pinned(m);
 	return 0;
 }
 
-static int type1_map(void *data, u64 iova, u64 vaddr, u64 size, u32 flags)
+/* Take all of the ranges for a list of mappings, or none. */
+static int mappings_reserve(struct type1 *iommu, struct mapping *list,
+			    const struct evfio_iommu_range *ranges)
 {
-	struct credit credit = { };
-	struct type1 *iommu = data;
-	struct mapping *m;
-	int ret;
+	struct mapping *m, *taken;
+	int ret = 0;
 
-	m = kmem_cache_zalloc(mappings, GFP_KERNEL);
-	if (!m)
-		return -ENOMEM;
-	m->prot = (flags & VFIO_DMA_MAP_FLAG_READ ? IOMMU_READ : 0) |
-		  (flags & VFIO_DMA_MAP_FLAG_WRITE ? IOMMU_WRITE : 0);
-	m->page = iova >> PAGE_SHIFT;
-	m->pinned.pages = size >> PAGE_SHIFT;
-	m->pinned.write = !!(m->prot & IOMMU_WRITE);
-
-	mutex_lock(&iommu->lock);
-	ret = mapping_reserve(iommu, m, iova, vaddr, size);
-	mutex_unlock(&iommu->lock);
-	if (ret)
-		goto free;
-
-	ret = evfio_pin(&m->pinned, vaddr, !disable_hugepages);
-	if (ret)
-		ret = mapping_add_peer(iommu, &m, vaddr, ret);
-	down_read(&iommu->domains_lock);
-	if (!ret && !m->peer)
-		ret = mapping_map(iommu, m);
-	mutex_lock(&iommu->lock);
-	if (ret) {
-		mapping_erase(iommu, m);
-	} else {
-		m->state = LIVE;
-		iommu->pinned += mapping_pinned(m);
+	lockdep_assert_held(&iommu->lock);
+	for (m = list; m; m = m->next) {
+		ret = mapping_reserve(iommu, m, ranges++);
+		if (ret)
+			break;
 	}
-	mutex_unlock(&iommu->lock);
-	up_read(&iommu->domains_lock);
-	settled_wake(iommu);
 	if (!ret)
 		return 0;
-	evfio_unpin(&m->pinned, &credit);
-	evfio_settle(&credit);
-free:
-	mapping_free(m);
+	for (taken = list; taken != m; taken = taken->next)
+		mapping_erase(iommu, taken);
+	settled_wake(iommu);
 	return ret;
 }
 
-/* Doom the mappings an unmap takes out, and return them as a list. */
-static int mappings_doom(struct type1 *iommu, dma_addr_t iova, dma_addr_t last,
-			 struct mapping **doomed)
+static void mappings_free(struct mapping *list)
 {
-	struct mapping *m, **tail;
+	struct mapping *next;
+
+	for (; list; list = next) {
+		next = list->next;
+		mapping_free(list);
+	}
+}
+
+/* A mapping for each of the ranges, as a list; NULL without memory. */
+static struct mapping *mappings_new(const struct evfio_iommu_range *ranges, unsigned int nr,
+				    u32 flags)
+{
+	const bool read = flags & VFIO_DMA_MAP_FLAG_READ;
+	const bool write = flags & VFIO_DMA_MAP_FLAG_WRITE;
+	struct mapping *list = NULL, **tail = &list, *m;
+
+	for (; nr; nr--, ranges++) {
+		m = kmem_cache_alloc(mappings, GFP_KERNEL);
+		if (!m) {
+			mappings_free(list);
+			return NULL;
+		}
+		*m = (struct mapping){
+			.page = ranges->iova >> PAGE_SHIFT,
+			.prot = (read ? IOMMU_READ : 0) | (write ? IOMMU_WRITE : 0),
+			.state = RESERVED,
+			.pinned = { .pages = ranges->size >> PAGE_SHIFT, .write = write },
+		};
+		*tail = m;
+		tail = &m->next;
+	}
+	return list;
+}
+
+/* Pin the memory of a list of mappings, which is accounted at once; or make peers of them. */
+static int mappings_pin(struct type1 *iommu, struct mapping **list,
+			const struct evfio_iommu_range *ranges)
+{
+	unsigned long left = 0;
+	struct mapping *m;
+	int charged, ret = 0;
+
+	for (m = *list; m; m = m->next)
+		left += m->pinned.pages;
+	charged = evfio_charge(current->mm, left);
+	for (; (m = *list); list = &(*list)->next, ranges++) {
+		ret = charged ?: evfio_pin_charged(&m->pinned, ranges->vaddr, !disable_hugepages);
+		if (!ret)
+			left -= m->pinned.pages;
+		else
+			ret = mapping_add_peer(iommu, list, ranges->vaddr, ret);
+		if (ret)
+			break;
+	}
+	if (!charged)
+		evfio_uncharge(current->mm, left);
+	return ret;
+}
+
+/*
+ * Take a list of mappings out of the hardware, as far as they are in it, and give back all they
+ * have. Returns how many bytes they were.
+ */
+static u64 mappings_remove(struct type1 *iommu, struct mapping *list)
+{
+	struct credit credit = { };
+	unsigned int nr = 0;
+	struct mapping *m;
+	struct domain *d;
+	u64 size = 0;
+
+	for (m = list; m; m = m->next) {
+		mapping_drop_peer(m);
+		nr++;
+	}
+	down_read(&iommu->domains_lock);
+	list_for_each_entry(d, &iommu->domains, node)
+		domain_unmap_list(d, list, nr);
+	/* Who has only the other lock asks no more than whether it is LIVE. */
+	for (m = list; m; m = m->next)
+		m->state = GONE;
+	up_read(&iommu->domains_lock);
+
+	for (m = list; m; m = m->next)
+		evfio_unpin(&m->pinned, &credit);
+	evfio_settle(&credit);
+
+	mutex_lock(&iommu->lock);
+	for (m = list; m; m = m->next) {
+		size += mapping_size(m);
+		mapping_erase(iommu, m);
+	}
+	mutex_unlock(&iommu->lock);
+	settled_wake(iommu);
+	mappings_free(list);
+	return size;
+}
+
+static int type1_map(void *data, const struct evfio_iommu_range *ranges, unsigned int nr, u32 flags)
+{
+	struct mapping *m, *list, *end;
+	struct type1 *iommu = data;
+	int ret;
+
+	list = mappings_new(ranges, nr, flags);
+	if (!list)
+		return -ENOMEM;
+	mutex_lock(&iommu->lock);
+	ret = mappings_reserve(iommu, list, ranges);
+	mutex_unlock(&iommu->lock);
+	if (ret) {
+		mappings_free(list);
+		return ret;
+	}
+
+	ret = mappings_pin(iommu, &list, ranges);
+	down_read(&iommu->domains_lock);
+	for (end = list; !ret && end; end = end->next) {
+		ret = end->peer ? 0 : mapping_map(iommu, end);
+		if (ret)
+			break;
+	}
+	mutex_lock(&iommu->lock);
+	for (m = list; m != end; m = m->next)
+		m->state = ret ? DYING : LIVE;
+	mutex_unlock(&iommu->lock);
+	up_read(&iommu->domains_lock);
+	if (ret)
+		mappings_remove(iommu, list);
+	else
+		settled_wake(iommu);
+	return ret;
+}
+
+/*
+ * Doom what there is in a range, and append it to a list. @at is the first mapping that can be in
+ * it, if that is known, and then the first that can be in a range after it.
+ */
+static int range_doom(struct type1 *iommu, dma_addr_t iova, dma_addr_t last, struct mapping **at,
+		      struct mapping ***tail)
+{
+	struct mapping *m = *at;
+
+	if (!m || mapping_last(m) < iova)
+		m = mapping_first(iommu, iova, last);
+	for (; m && mapping_iova(m) <= last; m = mapping_next(m, (dma_addr_t)U64_MAX)) {
+		/* Version 1 stops at a mapping that begins before the range. */
+		if (!iommu->v2 && mapping_iova(m) < iova)
+			break;
+		if (m->state != LIVE)
+			return -EAGAIN;
+		/* Version 2: all or nothing of each. */
+		if (iommu->v2 && (mapping_iova(m) < iova || mapping_last(m) > last))
+			return -EINVAL;
+		m->state = DYING;
+		**tail = m;
+		*tail = &m->next;
+	}
+	*at = m;
+	return 0;
+}
+
+/* Doom the mappings an unmap takes out, and return them as a list. */
+static int mappings_doom(struct type1 *iommu, const struct evfio_iommu_range *ranges,
+			 unsigned int nr, struct mapping **list)
+{
+	struct mapping *m, *at, **tail;
+	unsigned int i;
+	u64 last;
 	int ret;
 
 	lockdep_assert_held(&iommu->lock);
 	for (;;) {
-		ret = 0;
-		tail = doomed;
-		for_each_mapping(m, iommu, iova, last) {
-			if (m->state != LIVE)
-				ret = -EAGAIN;
-			else if (iommu->v2 && (mapping_iova(m) < iova || mapping_last(m) > last))
-				ret = -EINVAL;	/* all or nothing of each */
-			/* Version 1 stops at a mapping that begins before the range. */
-			if (ret || mapping_iova(m) < iova)
-				break;
-			m->state = DYING;
-			*tail = m;
-			tail = &m->doomed;
-		}
+		at = NULL;
+		tail = list;
+		ret = nr ? 0 : range_doom(iommu, 0, (dma_addr_t)U64_MAX, &at, &tail);
+		for (i = 0; i < nr && !ret; i++)
+			ret = range_check(iommu, ranges[i].iova, ranges[i].size, &last) ?:
+			      range_doom(iommu, ranges[i].iova, last, &at, &tail);
 		*tail = NULL;
 		if (!ret)
 			return 0;
-		for (m = *doomed; m; m = m->doomed)
+		for (m = *list; m; m = m->next)
 			m->state = LIVE;
 		if (ret == -EAGAIN)
 			ret = settled_wait(iommu);
@@ -503,54 +641,18 @@ static int mappings_doom(struct type1 *iommu, dma_addr_t iova, dma_addr_t last,
 	}
 }
 
-static int type1_unmap(void *data, u64 iova, u64 *size, bool all)
+static int type1_unmap(void *data, const struct evfio_iommu_range *ranges, unsigned int nr,
+		       u64 *size)
 {
-	struct mapping *m, *next, *doomed;
-	struct credit credit = { };
 	struct type1 *iommu = data;
-	unsigned int nr = 0;
-	u64 last = U64_MAX;
-	struct domain *d;
-	int ret = 0;
+	struct mapping *list;
+	int ret;
 
 	mutex_lock(&iommu->lock);
-	if (!all)
-		ret = range_check(iommu, iova, *size, &last);
-	if (!ret)
-		ret = mappings_doom(iommu, iova, last, &doomed);
+	ret = mappings_doom(iommu, ranges, nr, &list);
 	mutex_unlock(&iommu->lock);
-	*size = 0;
-	if (ret || !doomed)
-		return ret;
-
-	for (m = doomed; m; m = m->doomed) {
-		mapping_drop_peer(m);
-		nr++;
-	}
-	down_read(&iommu->domains_lock);
-	list_for_each_entry(d, &iommu->domains, node)
-		domain_unmap_list(d, doomed, nr);
-	mutex_lock(&iommu->lock);
-	for (m = doomed; m; m = m->doomed)
-		m->state = GONE;
-	mutex_unlock(&iommu->lock);
-	up_read(&iommu->domains_lock);
-
-	for (m = doomed; m; m = m->doomed)
-		evfio_unpin(&m->pinned, &credit);
-	evfio_settle(&credit);
-
-	mutex_lock(&iommu->lock);
-	for (m = doomed; m; m = next) {
-		next = m->doomed;
-		*size += mapping_size(m);
-		iommu->pinned -= mapping_pinned(m);
-		mapping_erase(iommu, m);
-		mapping_free(m);
-	}
-	mutex_unlock(&iommu->lock);
-	settled_wake(iommu);
-	return 0;
+	*size = !ret && list ? mappings_remove(iommu, list) : 0;
+	return ret;
 }
 
 static int type1_info(void *data, struct evfio_iommu_info *info)
@@ -959,6 +1061,7 @@ static int type1_check(void *data, unsigned long extension)
 	case VFIO_TYPE1_IOMMU:
 	case VFIO_TYPE1v2_IOMMU:
 	case VFIO_UNMAP_ALL:
+	case EVFIO_EXT_IOMMU_RANGES:
 		return 1;
 	case VFIO_DMA_CC_IOMMU:
 		if (!iommu)

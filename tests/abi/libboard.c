@@ -720,6 +720,34 @@ int64_t dma_unmap_all(int container)
 	return unmap(container, VFIO_DMA_UNMAP_FLAG_ALL, 0, 0);
 }
 
+/* Ranges as the argument of a call; what it returns, or evfio_iommu_ranges::size. */
+static int64_t ranges_call(int container, unsigned long request, uint32_t flags,
+			   const struct evfio_iommu_range *ranges, uint32_t nr)
+{
+	const size_t size = sizeof(struct evfio_iommu_ranges) + nr * sizeof(*ranges);
+	struct evfio_iommu_ranges *arg = malloc(size);
+	int64_t ret;
+
+	*arg = (struct evfio_iommu_ranges){ .argsz = (uint32_t)size, .flags = flags, .nr = nr };
+	memcpy(arg->ranges, ranges, nr * sizeof(*ranges));
+	ret = xioctl(container, request, arg);
+	if (!ret)
+		ret = (int64_t)arg->size;
+	free(arg);
+	return ret;
+}
+
+int dma_map_ranges(int container, const struct evfio_iommu_range *ranges, uint32_t nr,
+		   uint32_t flags)
+{
+	return (int)ranges_call(container, EVFIO_IOMMU_MAP, flags, ranges, nr);
+}
+
+int64_t dma_unmap_ranges(int container, const struct evfio_iommu_range *ranges, uint32_t nr)
+{
+	return ranges_call(container, EVFIO_IOMMU_UNMAP, 0, ranges, nr);
+}
+
 const struct vfio_iommu_type1_info *iommu_info(int container)
 {
 	static union {

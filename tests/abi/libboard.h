@@ -8,6 +8,7 @@
 #ifndef LIBBOARD_H
 #define LIBBOARD_H
 
+#include <linux/evfio.h>
 #include <linux/vfio.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -188,6 +189,11 @@ int dma_map(int container, const void *mem, uint64_t iova, uint64_t size, uint32
 /* The number of bytes unmapped, or a negative errno. */
 int64_t dma_unmap(int container, uint64_t iova, uint64_t size);
 int64_t dma_unmap_all(int container);
+
+/* EVFIO_IOMMU_MAP and EVFIO_IOMMU_UNMAP; the latter returns the number of bytes unmapped. */
+int dma_map_ranges(int container, const struct evfio_iommu_range *ranges, uint32_t nr,
+		   uint32_t flags);
+int64_t dma_unmap_ranges(int container, const struct evfio_iommu_range *ranges, uint32_t nr);
 
 /* VFIO_IOMMU_GET_INFO with room for everything, or NULL. The next call overwrites it. */
 const struct vfio_iommu_type1_info *iommu_info(int container);

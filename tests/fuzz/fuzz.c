@@ -369,6 +369,38 @@ static long unmap_all(void)
 	return dma_unmap_all(dev.container) < 0 ? -errno : 0;
 }
 
+/* A page, registers, and pages that are no neighbours. */
+static uint32_t mixed_ranges(struct evfio_iommu_range *ranges)
+{
+	ranges[0] = (struct evfio_iommu_range){ IOVA, (uintptr_t)memory, PAGE };
+	ranges[1] = (struct evfio_iommu_range){ 2 * IOVA, (uintptr_t)dev.regs, EDU_SIZE };
+	ranges[2] = (struct evfio_iommu_range){ 3 * IOVA, (uintptr_t)scattered, 12 * PAGE };
+	return 3;
+}
+
+static long map_ranges(void)
+{
+	struct evfio_iommu_range ranges[3];
+	uint32_t nr = mixed_ranges(ranges);
+
+	return dma_map_ranges(dev.container, ranges, nr, RW);
+}
+
+static long have_ranges(void)
+{
+	have_open();
+	return ok_or_bail(map_ranges(), "EVFIO_IOMMU_MAP");
+}
+
+static long unmap_ranges(void)
+{
+	struct evfio_iommu_range ranges[3];
+	uint32_t nr = mixed_ranges(ranges);
+	int64_t ret = dma_unmap_ranges(dev.container, ranges, nr);
+
+	return ret < 0 ? ret : 0;
+}
+
 /* A second group comes to mappings that exist. */
 static long have_mapped_and_second(void)
 {
@@ -781,6 +813,9 @@ static const struct step platform_steps[] = {
 	{ "MAP_DMA into two domains", have_two_domains, map_scattered, drop_second, false },
 	{ "MAP_DMA registers", have_open, map_peer, drop_open, false },
 	{ "MAP_DMA registers, two domains", have_two_domains, map_peer, drop_second, false },
+	{ "EVFIO_IOMMU_MAP", have_open, map_ranges, drop_open, false },
+	{ "EVFIO_IOMMU_MAP, two domains", have_two_domains, map_ranges, drop_second, false },
+	{ "EVFIO_IOMMU_UNMAP", have_ranges, unmap_ranges, drop_open, false },
 	{ "UNMAP_DMA a page", have_page, unmap_page, drop_open, false },
 	{ "UNMAP_DMA registers", have_peer, unmap_peer, drop_open, false },
 	{ "UNMAP_DMA all", have_scattered, unmap_all, drop_open, false },
@@ -1126,6 +1161,40 @@ static void random_map(void)
 		random_unmap(iova);
 }
 
+/* Ascending, but for a few, and with more or less of a gap between them. */
+static void random_ranges(void)
+{
+	struct evfio_iommu_range ranges[24];
+	uint32_t nr = 1 + below(ARRAY_SIZE(ranges));
+	uint64_t iova = an_iova();
+	int64_t ret;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		uint64_t pages = 1 + (one_in(8) ? below(200) : below(3));
+		void *window = atomic_load(&windows[below(WINDOWS)]);
+
+		ranges[i] = (struct evfio_iommu_range){
+			.iova = iova,
+			.vaddr = (uintptr_t)arena + below(ARENA_PAGES - (uint32_t)pages) * PAGE,
+			.size = pages * PAGE,
+		};
+		if (one_in(16) && window)
+			ranges[i].vaddr = (uintptr_t)window + (1 + below(16)) * PAGE;
+		iova += (pages + (one_in(2) ? 0 : below(2 * PLACE_PAGES))) * PAGE;
+		if (one_in(200))
+			iova = an_iova();
+	}
+	if (one_in(2)) {
+		ret = did(dma_map_ranges(a_container(), ranges, nr, 1 + below(3)));
+		if (!ret)
+			atomic_fetch_add(&shared->maps, nr);
+		if (ret != -EEXIST)
+			return;
+	}
+	if (did(dma_unmap_ranges(a_container(), ranges, nr)) > 0)
+		atomic_fetch_add(&shared->unmaps, 1);
+}
+
 /* What is mapped is swapped out, thrown away, made read-only, replaced, or made huge. */
 static void random_memory(void)
 {
@@ -1191,6 +1260,7 @@ static void random_poke(void)
 		VFIO_DEVICE_GET_IRQ_INFO, VFIO_DEVICE_FEATURE, VFIO_GROUP_GET_STATUS,
 		VFIO_GROUP_SET_CONTAINER, VFIO_IOMMU_GET_INFO, VFIO_IOMMU_UNMAP_DMA,
 		VFIO_CHECK_EXTENSION, VFIO_GROUP_GET_DEVICE_FD, VFIO_IOMMU_MAP_DMA,
+		EVFIO_IOMMU_MAP, EVFIO_IOMMU_UNMAP,
 	};
 
 	for (size_t i = 0; i < sizeof(junk); i++)
@@ -1249,7 +1319,7 @@ static void random_call(void)
 	uint64_t count = 1;
 	unsigned int edu;
 
-	switch (below(41)) {
+	switch (below(44)) {
 	case 0 ... 10:
 		random_map();
 		break;
@@ -1309,6 +1379,9 @@ static void random_call(void)
 	case 38:
 		if (one_in(8))
 			random_end();
+		break;
+	case 39 ... 41:
+		random_ranges();
 		break;
 	default:
 		random_memory();

@@ -200,4 +200,63 @@ struct evfio_device_unpin {
  */
 #define EVFIO_DEVICE_UNPIN	_IO(EVFIO_TYPE, 4)
 
+/*
+ * Many ranges mapped, or unmapped, by one call: with one look at the account of locked memory, and
+ * one flush of the IOMMU's TLBs.
+ */
+#define EVFIO_EXT_IOMMU_RANGES	0xef05
+
+#define EVFIO_IOMMU_RANGES_MAX	512
+
+/**
+ * struct evfio_iommu_range - a range to be mapped or unmapped
+ * @iova: where devices see it
+ * @vaddr: where the caller does; not looked at by EVFIO_IOMMU_UNMAP
+ * @size: in bytes
+ */
+struct evfio_iommu_range {
+	__aligned_u64	iova;
+	__aligned_u64	vaddr;
+	__aligned_u64	size;
+};
+
+/**
+ * struct evfio_iommu_ranges - argument of EVFIO_IOMMU_MAP and EVFIO_IOMMU_UNMAP
+ * @argsz: size of the structure and its @ranges
+ * @flags: EVFIO_IOMMU_MAP: VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE or both; else 0
+ * @nr: how many ranges, 1 to EVFIO_IOMMU_RANGES_MAX
+ * @pad: 0
+ * @size: out: how many bytes EVFIO_IOMMU_UNMAP has unmapped
+ * @ranges: in ascending order of their IOVAs, none overlapping another
+ */
+struct evfio_iommu_ranges {
+	__u32	argsz;
+	__u32	flags;
+	__u32	nr;
+	__u32	pad;
+	__aligned_u64	size;
+	struct evfio_iommu_range	ranges[];
+};
+
+/*
+ * EVFIO_IOMMU_MAP - on a container's fd: VFIO_IOMMU_MAP_DMA of several ranges
+ *
+ * All are mapped, or none; in the latter case devices may have reached some of them meanwhile. Each
+ * is a mapping of its own.
+ *
+ * Return: 0; -1 and errno: EINVAL for @argsz, @flags, @nr, @pad, or @ranges that are not in order;
+ * or what VFIO_IOMMU_MAP_DMA would say of one of them.
+ */
+#define EVFIO_IOMMU_MAP		_IO(EVFIO_TYPE, 5)
+
+/*
+ * EVFIO_IOMMU_UNMAP - on a container's fd: VFIO_IOMMU_UNMAP_DMA of several ranges
+ *
+ * All are unmapped, or none. No device reaches any of them when it returns.
+ *
+ * Return: 0; -1 and errno: EINVAL for @argsz, @flags, @nr, @pad, or @ranges that are not in order;
+ * or what VFIO_IOMMU_UNMAP_DMA would say of one of them.
+ */
+#define EVFIO_IOMMU_UNMAP	_IO(EVFIO_TYPE, 6)
+
 #endif
