@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/evfio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +41,14 @@ struct mapping {
 	struct evfio_dma pub;
 	struct evfio_container *ct;	/* with a reference */
 	unsigned int iommu_generation;	/* the container's, when this was mapped */
+	bool mapped;			/* in the IOMMU; its IOVAs cannot be given back */
 	void *memory;			/* from mmap(), to be freed; NULL: the caller's own */
 };
+
+static struct mapping *to_mapping(struct evfio_dma *dma)
+{
+	return (struct mapping *)dma;
+}
 
 /* The kernel's answer to VFIO_IOMMU_GET_INFO, in memory that the caller frees. */
 static int get_info(struct evfio_container *ct, struct vfio_iommu_type1_info **out, size_t *size)
@@ -113,6 +120,7 @@ int dma_update_ranges(struct evfio_container *ct)
 	ct->page_sizes = info->flags & VFIO_IOMMU_INFO_PGSIZES ? info->iova_pgsizes : 0;
 	if (!ct->page_sizes)
 		ct->page_sizes = (uint64_t)sysconf(_SC_PAGESIZE);
+	ct->takes_many = ioctl(ct->fd, VFIO_CHECK_EXTENSION, EVFIO_EXT_IOMMU_RANGES) > 0;
 
 	cap = dma_find_cap(info, size, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, sizeof(*cap));
 	if (cap) {
@@ -170,44 +178,89 @@ static uint64_t locked_bytes(void)
 	return kib * 1024;
 }
 
-static int explain_no_memory(uint64_t size)
+/* what is size, and perhaps more, in words. */
+static int explain_no_memory(uint64_t size, const char *what)
 {
-	char need[32], has[32], limit[32];
 	uint64_t locked = locked_bytes();
+	char has[32], limit[32];
 	struct rlimit rlimit;
 
 	if (!getrlimit(RLIMIT_MEMLOCK, &rlimit) && rlimit.rlim_cur != RLIM_INFINITY &&
 	    size + locked > rlimit.rlim_cur && !may_lock_all())
 		return fail(-ENOMEM, "DMA memory is locked: this needs %s, %s are locked already, "
 			    "the limit is %s: raise it with `ulimit -l` or LimitMEMLOCK=",
-			    format_size(need, sizeof(need), size),
-			    format_size(has, sizeof(has), locked),
+			    what, format_size(has, sizeof(has), locked),
 			    format_size(limit, sizeof(limit), rlimit.rlim_cur));
-	return fail(-ENOMEM, "no memory to map %s for DMA", format_size(need, sizeof(need), size));
+	return fail(-ENOMEM, "no memory to map %s for DMA", what);
+}
+
+/* by is "", or says what reached it. */
+static int explain_limit(const char *by)
+{
+	char limit[32];
+
+	if (sysfs_read("/sys/module/vfio_iommu_type1/parameters", "dma_entry_limit", limit,
+		       sizeof(limit)) < 0)
+		strcpy(limit, "?");
+	return fail(-ENOSPC, "the container's limit of %s mappings is reached%s: map fewer and "
+		    "larger pieces, or raise dma_entry_limit of vfio_iommu_type1", limit, by);
 }
 
 int dma_explain_map(int err, const void *addr, uint64_t size, uint64_t iova)
 {
 	char text[32];
 
+	format_size(text, sizeof(text), size);
 	switch (err) {
 	case -ENOMEM:
-		return explain_no_memory(size);
+		return explain_no_memory(size, text);
 	case -ENOSPC:
-		if (sysfs_read("/sys/module/vfio_iommu_type1/parameters", "dma_entry_limit", text,
-			       sizeof(text)) < 0)
-			strcpy(text, "?");
-		return fail(err, "the container's limit of %s mappings is reached: map fewer and "
-			    "larger pieces, or raise dma_entry_limit of vfio_iommu_type1", text);
+		return explain_limit("");
 	case -EFAULT:
 		return fail(err, "%s at %p cannot be mapped: it is not all memory of this program, "
-			    "or cannot be written while the device should",
-			    format_size(text, sizeof(text), size), addr);
+			    "or cannot be written while the device should", text, addr);
 	case -EEXIST:
 		return fail(err, "IOVA 0x%" PRIx64 " is mapped already", iova);
 	default:
-		return fail(err, "cannot map %s at IOVA 0x%" PRIx64 ": %s",
-			    format_size(text, sizeof(text), size), iova, strerror(-err));
+		return fail(err, "cannot map %s at IOVA 0x%" PRIx64 ": %s", text, iova,
+			    strerror(-err));
+	}
+}
+
+/* "64 KiB in 16 pieces". Returns buf. */
+static char *format_pieces(char *buf, size_t len, uint64_t size, unsigned int count)
+{
+	char text[32];
+
+	snprintf(buf, len, "%s in %u pieces", format_size(text, sizeof(text), size), count);
+	return buf;
+}
+
+/* The same for a list of mappings: the kernel does not say which of them it was. */
+static int explain_map_list(int err, struct evfio_dma *const *dmas, unsigned int count)
+{
+	char what[64], by[80];
+	uint64_t size = 0;
+	unsigned int i;
+
+	if (count == 1)
+		return dma_explain_map(err, dmas[0]->addr, dmas[0]->size, dmas[0]->iova);
+	for (i = 0; i < count; i++)
+		size += dmas[i]->size;
+	format_pieces(what, sizeof(what), size, count);
+	switch (err) {
+	case -ENOMEM:
+		return explain_no_memory(size, what);
+	case -ENOSPC:
+		snprintf(by, sizeof(by), " by %s", what);
+		return explain_limit(by);
+	case -EFAULT:
+		return fail(err, "%s cannot be mapped: one is not all memory of this program, or "
+			    "cannot be written while the device should", what);
+	case -EEXIST:
+		return fail(err, "cannot map %s: one of the IOVAs is mapped already", what);
+	default:
+		return fail(err, "cannot map %s: %s", what, strerror(-err));
 	}
 }
 
@@ -289,16 +342,13 @@ static int check_iommu(const struct evfio_container *ct)
 	return 0;
 }
 
-/* Maps size bytes at addr; at *fixed, if that is given. */
-static int map(struct evfio_container *ct, void *addr, size_t size, uint64_t align,
-	       const uint64_t *fixed, unsigned int flags, struct mapping **out)
+/*
+ * Makes what stands for a mapping of size bytes at addr, and takes its IOVAs: at *fixed, if that is
+ * given. It is not mapped yet.
+ */
+static int mapping_new(struct evfio_container *ct, void *addr, size_t size, uint64_t align,
+		       const uint64_t *fixed, struct mapping **out)
 {
-	struct vfio_iommu_type1_dma_map arg = {
-		.argsz = sizeof(arg),
-		.flags = flags,
-		.vaddr = (uintptr_t)addr,
-		.size = size,
-	};
 	struct mapping *mapping = calloc(1, sizeof(*mapping));
 	uint64_t iova = fixed ? *fixed : 0;
 	uint64_t mask;
@@ -320,17 +370,9 @@ static int map(struct evfio_container *ct, void *addr, size_t size, uint64_t ali
 		ct->refs++;
 	mapping->iommu_generation = ct->iommu_generation;
 	pthread_mutex_unlock(&ct->lock);
-	if (err)
-		goto free_mapping;
-
-	arg.iova = iova;
-	if (ioctl(ct->fd, VFIO_IOMMU_MAP_DMA, &arg)) {
-		err = dma_explain_map(-errno, addr, size, iova);
-		pthread_mutex_lock(&ct->lock);
-		iova_free(&ct->iova, iova, size);
-		pthread_mutex_unlock(&ct->lock);
-		evfio_container_put(ct);
-		goto free_mapping;
+	if (err) {
+		free(mapping);
+		return err;
 	}
 	mapping->pub.addr = addr;
 	mapping->pub.iova = iova;
@@ -338,9 +380,234 @@ static int map(struct evfio_container *ct, void *addr, size_t size, uint64_t ali
 	mapping->ct = ct;
 	*out = mapping;
 	return 0;
+}
 
-free_mapping:
+/* Undoes mapping_new(), and frees the memory. What could not be unmapped keeps its IOVAs. */
+static void mapping_free(struct mapping *mapping)
+{
+	struct evfio_container *ct = mapping->ct;
+
+	pthread_mutex_lock(&ct->lock);
+	if (!mapping->mapped && mapping->iommu_generation == ct->iommu_generation)
+		iova_free(&ct->iova, mapping->pub.iova, mapping->pub.size);
+	pthread_mutex_unlock(&ct->lock);
+	if (mapping->memory)
+		munmap(mapping->memory, mapping->pub.size);
+	evfio_container_put(ct);
 	free(mapping);
+}
+
+/* What was mapped in an IOMMU that the container has lost is mapped no more. ct->lock is held. */
+static void note_loss(struct mapping *mapping)
+{
+	const struct evfio_container *ct = mapping->ct;
+
+	if (!ct->groups || ct->iommu_generation != mapping->iommu_generation)
+		mapping->mapped = false;
+}
+
+/*
+ * Room for what goes to the kernel by one call, of count mappings; to be freed. NULL when each is
+ * to go by itself: it is one only, the kernel takes no more, or there is no memory.
+ */
+static struct evfio_iommu_ranges *batch_new(struct evfio_container *ct, unsigned int count)
+{
+	const unsigned int nr = count < EVFIO_IOMMU_RANGES_MAX ? count : EVFIO_IOMMU_RANGES_MAX;
+	struct evfio_iommu_ranges *batch;
+	bool takes_many;
+
+	if (count < 2)
+		return NULL;
+	pthread_mutex_lock(&ct->lock);
+	takes_many = ct->takes_many;
+	pthread_mutex_unlock(&ct->lock);
+	return takes_many ? malloc(sizeof(*batch) + nr * sizeof(batch->ranges[0])) : NULL;
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+	const struct evfio_iommu_range *x = a, *y = b;
+
+	return (x->iova > y->iova) - (x->iova < y->iova);
+}
+
+/*
+ * Puts those of a list that are mapped, or those that are not, into the batch: from the list's
+ * beginning, as many as one call may have. Returns how much of the list that was.
+ */
+static unsigned int batch_fill(struct evfio_iommu_ranges *batch, struct evfio_container *ct,
+			       struct evfio_dma *const *dmas, unsigned int count, bool mapped)
+{
+	unsigned int i;
+
+	memset(batch, 0, sizeof(*batch));
+	pthread_mutex_lock(&ct->lock);
+	for (i = 0; i < count && batch->nr < EVFIO_IOMMU_RANGES_MAX; i++) {
+		struct mapping *mapping = to_mapping(dmas[i]);
+
+		if (!mapping)
+			continue;
+		note_loss(mapping);
+		if (mapping->mapped == mapped)
+			batch->ranges[batch->nr++] = (struct evfio_iommu_range){
+				.iova = mapping->pub.iova,
+				.vaddr = (uintptr_t)mapping->pub.addr,
+				.size = mapping->pub.size,
+			};
+	}
+	pthread_mutex_unlock(&ct->lock);
+	batch->argsz = (uint32_t)(sizeof(*batch) + batch->nr * sizeof(batch->ranges[0]));
+	qsort(batch->ranges, batch->nr, sizeof(batch->ranges[0]), compare_ranges);
+	return i;
+}
+
+static void set_mapped(struct evfio_dma *const *dmas, unsigned int count, bool mapped)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		if (dmas[i])
+			to_mapping(dmas[i])->mapped = mapped;
+	}
+}
+
+/*
+ * Maps the first of a list; with a batch, as many as go by one call. Returns how many, or a
+ * negative errno, without a message, and then none of them is mapped.
+ */
+static int map_run(struct evfio_container *ct, struct evfio_dma *const *dmas, unsigned int count,
+		   unsigned int flags, struct evfio_iommu_ranges *batch)
+{
+	struct vfio_iommu_type1_dma_map one = {
+		.argsz = sizeof(one),
+		.flags = flags,
+		.vaddr = (uintptr_t)dmas[0]->addr,
+		.iova = dmas[0]->iova,
+		.size = dmas[0]->size,
+	};
+	unsigned int run = 1;
+	int ret;
+
+	if (batch && count > 1) {
+		run = batch_fill(batch, ct, dmas, count, false);
+		batch->flags = flags;
+		ret = ioctl(ct->fd, EVFIO_IOMMU_MAP, batch);
+	} else {
+		ret = ioctl(ct->fd, VFIO_IOMMU_MAP_DMA, &one);
+	}
+	if (ret)
+		return -errno;
+	set_mapped(dmas, run, true);
+	return (int)run;
+}
+
+static int unmap_one(struct mapping *mapping)
+{
+	struct vfio_iommu_type1_dma_unmap arg = {
+		.argsz = sizeof(arg),
+		.iova = mapping->pub.iova,
+		.size = mapping->pub.size,
+	};
+	struct evfio_container *ct = mapping->ct;
+
+	pthread_mutex_lock(&ct->lock);
+	note_loss(mapping);
+	pthread_mutex_unlock(&ct->lock);
+	if (!mapping->mapped)
+		return 0;
+
+	if (ioctl(ct->fd, VFIO_IOMMU_UNMAP_DMA, &arg))
+		return fail_errno("cannot unmap IOVA 0x%" PRIx64, mapping->pub.iova);
+	if (arg.size != mapping->pub.size)
+		return fail(-ENOENT, "IOVA 0x%" PRIx64 " was not mapped any more",
+			    mapping->pub.iova);
+	mapping->mapped = false;
+	return 0;
+}
+
+/* Notes what the kernel unmapped by one call, which says no more than how much it was in all. */
+static int batch_unmapped(const struct evfio_iommu_ranges *batch, struct evfio_dma *const *dmas,
+			  unsigned int count)
+{
+	char all[64], was[32];
+	uint64_t size = 0;
+	unsigned int i;
+
+	for (i = 0; i < batch->nr; i++)
+		size += batch->ranges[i].size;
+	if (batch->size != size)
+		return fail(-ENOENT, "of %s, only %s were still mapped",
+			    format_pieces(all, sizeof(all), size, batch->nr),
+			    format_size(was, sizeof(was), batch->size));
+	set_mapped(dmas, count, false);
+	return 0;
+}
+
+/* Unmaps a list, of which entries may be NULL, as far as it can. Returns the last error. */
+static int unmap_list(struct evfio_container *ct, struct evfio_dma *const *dmas,
+		      unsigned int count, struct evfio_iommu_ranges *batch)
+{
+	unsigned int i, run;
+	int ret = 0, err;
+
+	for (; count; dmas += run, count -= run) {
+		run = batch ? batch_fill(batch, ct, dmas, count, true) : count;
+		if (batch && batch->nr > 1 && !ioctl(ct->fd, EVFIO_IOMMU_UNMAP, batch)) {
+			err = batch_unmapped(batch, dmas, run);
+			if (err)
+				ret = err;
+			continue;
+		}
+		/* Together, one that cannot be unmapped keeps the others from it as well. */
+		for (i = 0; i < run; i++) {
+			err = dmas[i] ? unmap_one(to_mapping(dmas[i])) : 0;
+			if (err)
+				ret = err;
+		}
+	}
+	return ret;
+}
+
+/* Maps all of a list, or none. */
+static int map_list(struct evfio_container *ct, struct evfio_dma *const *dmas, unsigned int count,
+		    unsigned int flags)
+{
+	struct evfio_iommu_ranges *batch = batch_new(ct, count);
+	unsigned int done = 0;
+	int run = 0;
+
+	while (done < count) {
+		run = map_run(ct, dmas + done, count - done, flags, batch);
+		if (run < 0)
+			break;
+		done += (unsigned int)run;
+	}
+	if (run < 0) {
+		unmap_list(ct, dmas, done, batch);
+		/* Only now, since what it says of locked memory shall hold afterwards. */
+		explain_map_list(run, dmas, count);
+	}
+	free(batch);
+	return run < 0 ? run : 0;
+}
+
+/* Maps size bytes at addr; at *fixed, if that is given. */
+static int map(struct evfio_container *ct, void *addr, size_t size, uint64_t align,
+	       const uint64_t *fixed, unsigned int flags, struct mapping **out)
+{
+	struct mapping *mapping;
+	struct evfio_dma *dma;
+	int err;
+
+	err = mapping_new(ct, addr, size, align, fixed, &mapping);
+	if (err)
+		return err;
+	dma = &mapping->pub;
+	err = map_list(ct, &dma, 1, flags);
+	if (err)
+		mapping_free(mapping);
+	else
+		*out = mapping;
 	return err;
 }
 
@@ -489,46 +756,66 @@ int evfio_dma_map_at(struct evfio_container *ct, void *addr, size_t size, uint64
 	return err;
 }
 
-/* Unmaps what is mapped in the container's present IOMMU. */
-static int unmap(struct evfio_container *ct, const struct mapping *mapping)
+int evfio_dma_map_many(struct evfio_container *ct, const struct iovec *memory, unsigned int count,
+		       unsigned int flags, struct evfio_dma **out)
 {
-	struct vfio_iommu_type1_dma_unmap arg = {
-		.argsz = sizeof(arg),
-		.iova = mapping->pub.iova,
-		.size = mapping->pub.size,
-	};
-	bool current;
+	unsigned int made = 0;
+	int err;
 
-	pthread_mutex_lock(&ct->lock);
-	current = ct->groups && ct->iommu_generation == mapping->iommu_generation;
-	pthread_mutex_unlock(&ct->lock);
-	if (!current)
+	if (!count)
+		return fail(-EINVAL, "no pieces of memory to map");
+	memset(out, 0, count * sizeof(*out));
+	err = check_flags(flags, EVFIO_DMA_BOTH);
+	while (!err && made < count) {
+		struct mapping *mapping;
+
+		err = mapping_new(ct, memory[made].iov_base, memory[made].iov_len, 0, NULL,
+				  &mapping);
+		if (err)
+			fail(err, "piece %u of %u: %s", made + 1, count, evfio_error());
+		else
+			out[made++] = &mapping->pub;
+	}
+	if (!err)
+		err = map_list(ct, out, count, flags);
+	while (err && made) {
+		mapping_free(to_mapping(out[--made]));
+		out[made] = NULL;
+	}
+	return err;
+}
+
+int evfio_dma_free_many(struct evfio_dma *const *dmas, unsigned int count)
+{
+	struct evfio_container *ct = NULL;
+	struct evfio_iommu_ranges *batch;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < count; i++) {
+		if (!dmas[i])
+			continue;
+		if (ct && to_mapping(dmas[i])->ct != ct)
+			return fail(-EINVAL, "%u mappings, not all of one container, cannot be "
+				    "freed together", count);
+		ct = to_mapping(dmas[i])->ct;
+	}
+	if (!ct)
 		return 0;
-
-	if (ioctl(ct->fd, VFIO_IOMMU_UNMAP_DMA, &arg))
-		return fail_errno("cannot unmap IOVA 0x%" PRIx64, mapping->pub.iova);
-	if (arg.size != mapping->pub.size)
-		return fail(-ENOENT, "IOVA 0x%" PRIx64 " was not mapped any more",
-			    mapping->pub.iova);
-	pthread_mutex_lock(&ct->lock);
-	iova_free(&ct->iova, mapping->pub.iova, mapping->pub.size);
-	pthread_mutex_unlock(&ct->lock);
-	return 0;
+	batch = batch_new(ct, count);
+	err = unmap_list(ct, dmas, count, batch);
+	free(batch);
+	/* The last of them may be what holds the container. */
+	for (i = 0; i < count; i++) {
+		if (dmas[i])
+			mapping_free(to_mapping(dmas[i]));
+	}
+	return err;
 }
 
 int evfio_dma_free(struct evfio_dma *dma)
 {
-	struct mapping *mapping = (struct mapping *)dma;
-	int err;
-
-	if (!dma)
-		return 0;
-	err = unmap(mapping->ct, mapping);
-	if (mapping->memory)
-		munmap(mapping->memory, dma->size);
-	evfio_container_put(mapping->ct);
-	free(mapping);
-	return err;
+	return evfio_dma_free_many(&dma, 1);
 }
 
 #if defined(__aarch64__)

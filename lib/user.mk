@@ -131,7 +131,7 @@ $(USER_UNITS): $(UOUT)/unit/%: $(UOUT)/obj/tests/unit/%.o $(USER_UNIT_LIBS) $(US
 	@mkdir -p $(@D)
 	$(USER_SAY) LD $@
 	$(USER_Q)$(CC) -pthread $(CFLAGS) $(LDFLAGS) -Wl,--wrap=open,--wrap=close,--wrap=ioctl \
-		-o $@ $^
+		-Wl,--wrap=malloc -o $@ $^
 
 unit: user $(USER_UNITS)
 	$(USER_Q)CC='$(CC)' UOUT='$(UOUT)' tests/unit/run $(USER_UNITS)

@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -114,6 +115,43 @@ int evfio_dma_map_at(struct evfio_container *ct, void *addr, size_t size, uint64
  * Return: 0; or the errno of VFIO_IOMMU_UNMAP_DMA, in which case the IOVAs are not used again.
  */
 int evfio_dma_free(struct evfio_dma *dma);
+
+/**
+ * evfio_dma_map_many() - map many pieces of memory that the program has
+ * @ct: container with at least one open device
+ * @memory: the pieces: where each begins and its size in bytes, as @addr and @size of
+ *	evfio_dma_map(); the array is not needed any more afterwards
+ * @count: how many pieces, at least 1
+ * @flags: as for evfio_dma_map(), for all of them
+ * @out: where the mappings go: @count of them, in the order of @memory; the caller owns each, until
+ *	evfio_dma_free() or evfio_dma_free_many()
+ *
+ * Each piece is a mapping of its own and has IOVAs of its own, which need not follow those of the
+ * piece before. With evfio's modules it takes one call of the kernel for each 512 pieces, with the
+ * kernel's own VFIO one for each piece.
+ *
+ * All are mapped, or none, in which case the mappings in @out are NULL.
+ *
+ * Return: as evfio_dma_map(), of any of the pieces; -EINVAL also for @count 0.
+ */
+int evfio_dma_map_many(struct evfio_container *ct, const struct iovec *memory, unsigned int count,
+		       unsigned int flags, struct evfio_dma **out);
+
+/**
+ * evfio_dma_free_many() - unmap many, and free what evfio_dma_alloc() allocated
+ * @dmas: buffers or mappings, each once, in any order; NULL among them has no effect. They must be
+ *	of one container: if not, nothing is freed; otherwise all are gone afterwards in any case
+ * @count: how many there are in @dmas; 0 for no effect
+ *
+ * This is evfio_dma_free() of each, with as few calls of the kernel as can be. It takes no memory
+ * that it cannot do without.
+ *
+ * Return: 0; -EINVAL when they are of several containers; or what evfio_dma_free() returns for one
+ * that could not be unmapped: its IOVAs are not used again, the others are unmapped nevertheless.
+ * -ENOENT: some were not mapped any more; the IOVAs of all that went to the kernel together with
+ * them are not used again.
+ */
+int evfio_dma_free_many(struct evfio_dma *const *dmas, unsigned int count);
 
 /**
  * evfio_dma_sync_for_device() - hand memory over to the device

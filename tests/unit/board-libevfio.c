@@ -255,6 +255,42 @@ static void memlock(struct evfio_container *ct)
 	is(status, 0, "64 KiB of a limit of 64 KiB can be mapped, 8 MiB cannot, and it says so");
 }
 
+enum { PIECES = 64 };
+
+/* Every other page of some memory, which the device reaches wherever they are. */
+static void pieces(struct evfio_container *ct, struct evfio_region *regs, struct evfio_irq *irq)
+{
+	uint8_t *all = aligned_alloc(page, 2 * PIECES * page);
+	struct evfio_dma *dmas[PIECES];
+	struct iovec parts[PIECES];
+	uint64_t kib = 0;
+	int i, bad = 0;
+
+	if (!all)
+		abort();
+	memset(all, 0, 2 * PIECES * page);
+	for (i = 0; i < PIECES; i++)
+		parts[i] = (struct iovec){ all + 2 * (size_t)i * page, page };
+	if (!is(evfio_dma_map_many(ct, parts, PIECES, EVFIO_DMA_BOTH, dmas), 0, "map %d pieces",
+		PIECES)) {
+		free(all);
+		return;
+	}
+	is(evfio_container_pinned(ct, &kib), 0, "what is pinned");
+	is((long long)kib, (long long)(PIECES * page / 1024), "each piece");
+	memset(all, 0x3c, 1024);
+	bad += !copy(regs, irq, dmas[0]->iova, 1024, false);
+	for (i = 1; i < PIECES; i += 31) {
+		bad += !copy(regs, irq, dmas[i]->iova, 1024, true);
+		bad += memcmp(all, parts[i].iov_base, 1024) != 0;
+	}
+	is(bad, 0, "DMA from the first to others");
+	is(evfio_dma_free_many(dmas, PIECES), 0, "free them");
+	is(evfio_container_pinned(ct, &kib), 0, "what is pinned");
+	is((long long)kib, 0, "nothing");
+	free(all);
+}
+
 static void memory(void)
 {
 	struct evfio_region *regs;
@@ -304,6 +340,7 @@ static void memory(void)
 	is(evfio_dma_map(ct, readonly, page, EVFIO_DMA_TO_DEVICE, &dma), -EFAULT,
 	   "memory that is not there");
 
+	pieces(ct, regs, irq);
 	memlock(ct);
 	for (i = 0; i < THREADS; i++)
 		pthread_create(&ids[i], NULL, allocate, ct);

@@ -60,7 +60,8 @@ void tree_remove(const char *path);
 const char *tree_read(const char *path);
 
 /*
- * libvfio.c: open() and ioctl() of the library (linked with --wrap) on tree_dir()'s dev/vfio.
+ * libvfio.c: open() and ioctl() of the library (linked with --wrap) on tree_dir()'s dev/vfio. Its
+ * IOMMU has pages of 4 KiB and knows what is mapped.
  * Region 0 of a device is a file of 8 KiB that can be mapped, region 1 one of 24 bytes that cannot,
  * region 2 is empty, region 3 can only be read; interrupt 0 is a level one, 1 an edge one, 2 is
  * empty; 3 is for EVFIO_DEVICE_MSI.
@@ -77,6 +78,7 @@ struct fake_vfio {
 	int set_iommu_errno;
 	int get_device_errno;
 	int map_errno;
+	const void *no_memory;		/* cannot be mapped: EFAULT */
 	int pin_errno;
 	bool not_viable;
 	bool no_caps;			/* VFIO_IOMMU_GET_INFO without capabilities */
@@ -85,6 +87,7 @@ struct fake_vfio {
 	uint32_t config_size;
 	uint32_t vectors;		/* how many of MSI or MSI-X can be had */
 	bool evfio;			/* what <linux/evfio.h> adds is there */
+	bool no_malloc;			/* malloc(), unlike calloc() and realloc(), gives NULL */
 	bool msi_parent;		/* platform devices can have MSI */
 	char vf_token[64];		/* what a device is opened with; "": it takes no token */
 	bool idle;			/* ... a PF: without it as well, or with a new one */
@@ -93,6 +96,8 @@ struct fake_vfio {
 	int iommu_type;			/* the container's; 0: none */
 	unsigned int mappings;
 	uint64_t mapped_bytes;
+	unsigned int map_calls;		/* how many ioctls there were */
+	unsigned int unmap_calls;
 	unsigned int unmask_count, mask_count;
 	int irq_fd[2];			/* eventfds; -1: none */
 	uint32_t kind, enabled;		/* PCI: which interrupts are in use, and how many */
@@ -107,12 +112,17 @@ extern struct fake_vfio fake;
 /* Puts fake to a VFIO that works. */
 void fake_reset(void);
 
+/* Whether exactly this is a mapping. */
+bool fake_mapped(uint64_t iova, const void *memory, uint64_t size);
+
 /* The linker's names for what it wraps. */
 int __real_open(const char *path, int flags, ...);
 int __real_ioctl(int fd, unsigned long request, ...);
 int __real_close(int fd);
+void *__real_malloc(size_t size);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 int __wrap_close(int fd);
+void *__wrap_malloc(size_t size);
 
 #endif /* UNIT_LIBTAP_H */

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A made-up VFIO: the linker sends the library's calls of open() and ioctl() here. Files are those
- * of the made-up machine; which of VFIO's objects a descriptor stands for is seen by its path.
+ * of the made-up machine; which of VFIO's objects a descriptor stands for is seen by its path. And
+ * of malloc(), which may be made to fail.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/evfio.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +58,11 @@ static int give(int err)
 		return 0;
 	errno = err;
 	return -1;
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return fake.no_malloc ? NULL : __real_malloc(size);
 }
 
 int __wrap_open(const char *path, int flags, ...)
@@ -292,13 +299,153 @@ static int pci_set_irqs(const struct vfio_irq_set *set)
 	return 0;
 }
 
+/* The mappings, of which there are fake.mappings, in no order. */
+static struct evfio_iommu_range mapped[2048];
+static pthread_mutex_t mapped_lock = PTHREAD_MUTEX_INITIALIZER;
+
+bool fake_mapped(uint64_t iova, const void *memory, uint64_t size)
+{
+	unsigned int i;
+
+	for (i = 0; i < fake.mappings; i++) {
+		if (mapped[i].iova == iova)
+			return mapped[i].vaddr == (uintptr_t)memory && mapped[i].size == size;
+	}
+	return false;
+}
+
+static bool overlap(const struct evfio_iommu_range *a, const struct evfio_iommu_range *b)
+{
+	return a->iova < b->iova + b->size && b->iova < a->iova + a->size;
+}
+
+static bool contains(const struct evfio_iommu_range *outer, const struct evfio_iommu_range *inner)
+{
+	return outer->iova <= inner->iova && inner->iova + inner->size <= outer->iova + outer->size;
+}
+
+static int map_range(const struct evfio_iommu_range *range)
+{
+	const uintptr_t bad = (uintptr_t)fake.no_memory;
+	unsigned int i;
+
+	if (fake.map_errno)
+		return -fake.map_errno;
+	if (!range->size || ((range->iova | range->vaddr | range->size) & 0xfff))
+		return -EINVAL;
+	for (i = 0; i < fake.mappings; i++) {
+		if (overlap(&mapped[i], range))
+			return -EEXIST;
+	}
+	if (fake.mappings == ARRAY_SIZE(mapped))
+		return -ENOSPC;
+	if (bad && bad >= range->vaddr && bad - range->vaddr < range->size)
+		return -EFAULT;
+	mapped[fake.mappings++] = *range;
+	fake.mapped_bytes += range->size;
+	return 0;
+}
+
+/* All or none. */
+static int map_ranges(const struct evfio_iommu_range *ranges, uint32_t nr, uint32_t flags)
+{
+	const unsigned int before = fake.mappings;
+	int err = 0;
+	uint32_t i;
+
+	fake.map_calls++;
+	if (!flags || (flags & ~EVFIO_DMA_BOTH) || !fake.iommu_type)
+		return -EINVAL;
+	for (i = 0; i < nr && !err; i++)
+		err = map_range(&ranges[i]);
+	while (err && fake.mappings > before)
+		fake.mapped_bytes -= mapped[--fake.mappings].size;
+	return err;
+}
+
+/* As VFIO_TYPE1v2_IOMMU: whole mappings, and a range may have none. */
+static int unmap_ranges(const struct evfio_iommu_range *ranges, uint32_t nr, __u64 *size)
+{
+	unsigned int i;
+	uint32_t r;
+
+	fake.unmap_calls++;
+	if (!fake.iommu_type)
+		return -EINVAL;
+	for (r = 0; r < nr; r++) {
+		if (!ranges[r].size || ((ranges[r].iova | ranges[r].size) & 0xfff))
+			return -EINVAL;
+		for (i = 0; i < fake.mappings; i++) {
+			if (overlap(&ranges[r], &mapped[i]) && !contains(&ranges[r], &mapped[i]))
+				return -EINVAL;
+		}
+	}
+	*size = 0;
+	for (r = 0; r < nr; r++) {
+		for (i = 0; i < fake.mappings; i++) {
+			while (i < fake.mappings && contains(&ranges[r], &mapped[i])) {
+				*size += mapped[i].size;
+				mapped[i] = mapped[--fake.mappings];
+			}
+		}
+	}
+	fake.mapped_bytes -= *size;
+	return 0;
+}
+
+/* What the kernel wants of the argument before it looks at what is mapped. */
+static bool ranges_good(const struct evfio_iommu_ranges *arg)
+{
+	uint32_t i;
+
+	if (arg->argsz < sizeof(*arg) || !arg->nr || arg->nr > EVFIO_IOMMU_RANGES_MAX || arg->pad ||
+	    arg->argsz < sizeof(*arg) + arg->nr * sizeof(arg->ranges[0]))
+		return false;
+	for (i = 1; i < arg->nr; i++) {
+		if (arg->ranges[i].iova < arg->ranges[i - 1].iova + arg->ranges[i - 1].size)
+			return false;
+	}
+	return true;
+}
+
+static int iommu_ioctl(unsigned long request, void *arg)
+{
+	struct vfio_iommu_type1_dma_unmap *unmap = arg;
+	struct vfio_iommu_type1_dma_map *map = arg;
+	struct evfio_iommu_ranges *ranges = arg;
+
+	switch (request) {
+	case VFIO_IOMMU_MAP_DMA:
+		if (map->argsz < sizeof(*map))
+			return -EINVAL;
+		return map_ranges(&(struct evfio_iommu_range){ map->iova, map->vaddr, map->size },
+				  1, map->flags);
+	case VFIO_IOMMU_UNMAP_DMA:
+		if (unmap->argsz < sizeof(*unmap) || unmap->flags)
+			return -EINVAL;
+		return unmap_ranges(&(struct evfio_iommu_range){ .iova = unmap->iova,
+								 .size = unmap->size },
+				    1, &unmap->size);
+	}
+	if (!fake.evfio)
+		return -ENOTTY;
+	if (!ranges_good(ranges))
+		return -EINVAL;
+	if (request == EVFIO_IOMMU_MAP)
+		return map_ranges(ranges->ranges, ranges->nr, ranges->flags);
+	return ranges->flags ? -EINVAL : unmap_ranges(ranges->ranges, ranges->nr, &ranges->size);
+}
+
 static int container_ioctl(unsigned long request, void *arg)
 {
+	int err;
+
 	switch (request) {
 	case VFIO_GET_API_VERSION:
 		return fake.api_version;
 	case VFIO_CHECK_EXTENSION:
 		return ((uintptr_t)arg == EVFIO_EXT_DEVICE_MSI && fake.evfio) ||
+		       ((uintptr_t)arg == EVFIO_EXT_IOMMU_RANGES && fake.evfio) ||
 		       ((uintptr_t)arg == VFIO_TYPE1_IOMMU && fake.type1) ||
 		       ((uintptr_t)arg == VFIO_TYPE1v2_IOMMU && fake.type1v2);
 	case VFIO_SET_IOMMU:
@@ -308,15 +455,13 @@ static int container_ioctl(unsigned long request, void *arg)
 	case VFIO_IOMMU_GET_INFO:
 		return get_iommu_info(arg);
 	case VFIO_IOMMU_MAP_DMA:
-		if (!fake.map_errno) {
-			fake.mappings++;
-			fake.mapped_bytes += ((struct vfio_iommu_type1_dma_map *)arg)->size;
-		}
-		return give(fake.map_errno);
 	case VFIO_IOMMU_UNMAP_DMA:
-		fake.mappings--;
-		fake.mapped_bytes -= ((struct vfio_iommu_type1_dma_unmap *)arg)->size;
-		return 0;
+	case EVFIO_IOMMU_MAP:
+	case EVFIO_IOMMU_UNMAP:
+		pthread_mutex_lock(&mapped_lock);
+		err = iommu_ioctl(request, arg);
+		pthread_mutex_unlock(&mapped_lock);
+		return give(-err);
 	}
 	return give(ENOTTY);
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Regions, interrupts and DMA of an open device. */
 #include <errno.h>
+#include <linux/evfio.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -344,6 +347,340 @@ static void threads(struct evfio_device *dev)
 	evfio_dma_free(last);
 }
 
+/* More than go by one call of the kernel. */
+enum { PIECES = EVFIO_IOMMU_RANGES_MAX + 90 };
+
+/* A page each, of memory that is freed by its first address. */
+static void cut(struct iovec *memory, unsigned int count)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uint8_t *all = aligned_alloc(page, count * page);
+	unsigned int i;
+
+	if (!all)
+		abort();
+	for (i = 0; i < count; i++)
+		memory[i] = (struct iovec){ all + i * page, page };
+}
+
+/* How many of the pieces are mapped as their handles say, which the kernel has at no IOVA twice. */
+static unsigned int mapped(struct evfio_dma *const *dmas, const struct iovec *memory,
+			   unsigned int count)
+{
+	unsigned int i, good = 0;
+
+	for (i = 0; i < count; i++)
+		good += dmas[i] && dmas[i]->addr == memory[i].iov_base &&
+			dmas[i]->size == memory[i].iov_len &&
+			fake_mapped(dmas[i]->iova, dmas[i]->addr, dmas[i]->size);
+	return good;
+}
+
+static unsigned int handles(struct evfio_dma *const *dmas, unsigned int count)
+{
+	unsigned int i, found = 0;
+
+	for (i = 0; i < count; i++)
+		found += !!dmas[i];
+	return found;
+}
+
+/* Nothing is mapped, and no IOVA taken: of the lowest 16 pages, 16 can be mapped. */
+static void nothing_left(struct evfio_container *ct, const struct iovec *memory)
+{
+	struct evfio_dma *dmas[16];
+
+	is(fake.mappings, 0, "nothing is mapped");
+	ok(!fake.mapped_bytes, "not a byte");
+	is(evfio_dma_set_mask(ct, 17), 0, "a mask of 17 bits");
+	is(evfio_dma_map_many(ct, memory, 16, EVFIO_DMA_BOTH, dmas), 0, "64 KiB fit");
+	is(evfio_dma_free_many(dmas, 16), 0, "they go");
+	evfio_dma_set_mask(ct, 64);
+}
+
+/* The kernel takes one at a time, or all at once. */
+static void many_good(struct evfio_container *ct, struct iovec *memory)
+{
+	const size_t page = memory[0].iov_len;
+	struct evfio_dma *a, *b, *dmas[8] = { NULL };
+	unsigned int calls;
+	unsigned char core;
+	void *own;
+
+	/* What has two pages does not fit below b, what comes then does: IOVAs are not in order. */
+	evfio_dma_alloc(ct, page, 0, EVFIO_DMA_BOTH, &a);
+	evfio_dma_alloc(ct, page, 0, EVFIO_DMA_BOTH, &b);
+	evfio_dma_free(a);
+	memory[0].iov_len = 2 * page;
+	calls = fake.map_calls;
+	is(evfio_dma_map_many(ct, memory, 4, EVFIO_DMA_BOTH, dmas), 0, "map four pieces");
+	is(fake.map_calls - calls, fake.evfio ? 1 : 4, "calls of the kernel");
+	is(fake.mappings, 5, "four mappings, and the one before");
+	is(mapped(dmas, memory, 4), 4, "those that the handles say");
+	ok(dmas[1]->iova < dmas[0]->iova, "the second fits below the first");
+	memory[0].iov_len = page;
+
+	/* With a buffer of the library's own, and with holes. */
+	dmas[7] = dmas[3];
+	dmas[3] = NULL;
+	evfio_dma_alloc(ct, page, 0, EVFIO_DMA_BOTH, &dmas[5]);
+	own = dmas[5]->addr;
+	calls = fake.unmap_calls;
+	is(evfio_dma_free_many(dmas, 8), 0, "free them, with NULL between them");
+	is(fake.unmap_calls - calls, fake.evfio ? 1 : 5, "calls of the kernel");
+	is(fake.mappings, 1, "all are unmapped");
+	ok(mincore(own, page, &core) && errno == ENOMEM, "the library's own memory is given back");
+	evfio_dma_free(b);
+	nothing_left(ct, memory);
+
+	calls = fake.map_calls + fake.unmap_calls;
+	is(evfio_dma_map_many(ct, memory, 2, EVFIO_DMA_TO_DEVICE, dmas), 0, "map two");
+	is(evfio_dma_free_many(dmas, 2), 0, "free two");
+	is(fake.map_calls + fake.unmap_calls - calls, fake.evfio ? 2 : 4, "calls of the kernel");
+	is(evfio_dma_map_many(ct, memory, 1, EVFIO_DMA_TO_DEVICE, dmas), 0, "map one");
+	is(mapped(dmas, memory, 1), 1, "it is");
+	is(evfio_dma_free_many(dmas, 1), 0, "free one");
+	is(evfio_dma_free_many(NULL, 0), 0, "free nothing");
+	dmas[0] = NULL;
+	dmas[1] = NULL;
+	is(evfio_dma_free_many(dmas, 2), 0, "nor two times nothing");
+
+	fake.no_malloc = true;
+	is(evfio_dma_map_many(ct, memory, 4, EVFIO_DMA_BOTH, dmas), 0, "map without memory");
+	is(mapped(dmas, memory, 4), 4, "they are");
+	is(evfio_dma_free_many(dmas, 4), 0, "free without memory");
+	fake.no_malloc = false;
+	nothing_left(ct, memory);
+}
+
+static void many_bad(struct evfio_container *ct, struct iovec *memory)
+{
+	struct evfio_dma *dmas[20];
+	struct rlimit before, small;
+
+	memset(dmas, 0x11, sizeof(dmas));
+	is(evfio_dma_map_many(ct, memory, 0, EVFIO_DMA_BOTH, dmas), -EINVAL, "map no pieces");
+	message_has("no pieces");
+	is(evfio_dma_map_many(ct, memory, 4, 0, dmas), -EINVAL, "in no direction");
+	message_has("0x0 are no flags for DMA");
+	is(evfio_dma_map_many(ct, memory, 4, EVFIO_DMA_PAGE_2M | 1, dmas), -EINVAL,
+	   "with a flag for alloc");
+	is(handles(dmas, 4), 0, "no handle");
+
+	memory[2].iov_len--;
+	is(evfio_dma_map_many(ct, memory, 4, EVFIO_DMA_BOTH, dmas), -EINVAL, "a size out of line");
+	message_has("piece 3 of 4: address ");
+	message_has("multiples of the IOMMU's page, 0x1000");
+	memory[2].iov_len++;
+	is(handles(dmas, 4), 0, "no handle");
+	nothing_left(ct, memory);
+
+	evfio_dma_set_mask(ct, 17);
+	is(evfio_dma_map_many(ct, memory, 17, EVFIO_DMA_BOTH, dmas), -ENOSPC, "one too many");
+	message_has("piece 17 of 17: no 4 KiB of free IOVAs, aligned to 4 KiB, below 2^17");
+	is(handles(dmas, 17), 0, "no handle");
+	nothing_left(ct, memory);
+
+	fake.no_memory = memory[15].iov_base;
+	is(evfio_dma_map_many(ct, memory, 16, EVFIO_DMA_BOTH, dmas), -EFAULT,
+	   "the last is not there");
+	message_has("64 KiB in 16 pieces cannot be mapped: one is not all memory of this");
+	is(handles(dmas, 16), 0, "no handle");
+	nothing_left(ct, memory + 16);
+	is(evfio_dma_map_many(ct, memory + 15, 1, EVFIO_DMA_BOTH, dmas), -EFAULT, "it alone");
+	message_has("4 KiB at ");
+	fake.no_memory = NULL;
+
+	fake.map_errno = ENOSPC;
+	is(evfio_dma_map_many(ct, memory, 4, EVFIO_DMA_BOTH, dmas), -ENOSPC, "too many mappings");
+	message_has("limit of 65535 mappings is reached by 16 KiB in 4 pieces: map fewer");
+	fake.map_errno = EEXIST;
+	is(evfio_dma_map_many(ct, memory, 4, EVFIO_DMA_BOTH, dmas), -EEXIST, "mapped already");
+	message_has("cannot map 16 KiB in 4 pieces: one of the IOVAs is mapped already");
+	fake.map_errno = EIO;
+	is(evfio_dma_map_many(ct, memory, 4, EVFIO_DMA_BOTH, dmas), -EIO, "anything else");
+	message_has("cannot map 16 KiB in 4 pieces: Input/output error");
+	fake.map_errno = ENOMEM;
+	getrlimit(RLIMIT_MEMLOCK, &before);
+	small = before;
+	small.rlim_cur = 4096;
+	setrlimit(RLIMIT_MEMLOCK, &small);
+	is(evfio_dma_map_many(ct, memory, 4, EVFIO_DMA_BOTH, dmas), -ENOMEM, "too much locked");
+	message_has("this needs 16 KiB in 4 pieces, 4 KiB are locked already, the limit is 4 KiB");
+	setrlimit(RLIMIT_MEMLOCK, &before);
+	fake.map_errno = 0;
+	is(handles(dmas, 4), 0, "no handle");
+	nothing_left(ct, memory);
+}
+
+/* In more than one call. */
+static void many_more(struct evfio_container *ct, struct iovec *memory)
+{
+	struct evfio_dma *dmas[PIECES], *other[PIECES];
+	unsigned int maps, unmaps, i;
+
+	maps = fake.map_calls;
+	unmaps = fake.unmap_calls;
+	is(evfio_dma_map_many(ct, memory, PIECES, EVFIO_DMA_BOTH, dmas), 0, "%d pieces", PIECES);
+	is(fake.map_calls - maps, fake.evfio ? 2 : PIECES, "calls of the kernel");
+	is(mapped(dmas, memory, PIECES), PIECES, "each is mapped");
+	/* Every other one first, from the end on. */
+	for (i = 0; i < PIECES; i++)
+		other[i] = i % 2 ? NULL : dmas[PIECES - 1 - i];
+	is(evfio_dma_free_many(other, PIECES), 0, "free half of them");
+	is(fake.unmap_calls - unmaps, fake.evfio ? 1 : PIECES / 2, "calls of the kernel");
+	is(fake.mappings, PIECES / 2, "the others stay");
+	for (i = 0; i < PIECES; i++)
+		other[i] = i % 2 ? dmas[PIECES - 1 - i] : NULL;
+	is(evfio_dma_free_many(other, PIECES), 0, "free them");
+	nothing_left(ct, memory);
+
+	is(evfio_dma_map_many(ct, memory, PIECES, EVFIO_DMA_BOTH, dmas), 0, "once more");
+	for (i = 0; i < PIECES; i++)
+		other[i] = dmas[PIECES - 1 - i];
+	unmaps = fake.unmap_calls;
+	is(evfio_dma_free_many(other, PIECES), 0, "free all, backwards");
+	is(fake.unmap_calls - unmaps, fake.evfio ? 2 : PIECES, "calls of the kernel");
+	nothing_left(ct, memory);
+
+	fake.no_memory = memory[PIECES - 1].iov_base;
+	unmaps = fake.unmap_calls;
+	is(evfio_dma_map_many(ct, memory, PIECES, EVFIO_DMA_BOTH, dmas), -EFAULT,
+	   "the second call fails");
+	is(fake.unmap_calls - unmaps, fake.evfio ? 1 : PIECES - 1, "the first is taken back");
+	is(handles(dmas, PIECES), 0, "no handle");
+	fake.no_memory = NULL;
+	nothing_left(ct, memory);
+}
+
+/* What is done to the container without the library makes unmapping fail. */
+static void behind(const struct evfio_container *ct, uint64_t iova, uint64_t size,
+		   struct iovec *memory)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap),
+		.iova = iova,
+		.size = size,
+	};
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = VFIO_DMA_MAP_FLAG_READ,
+		.iova = iova,
+		.size = 2 * size,
+	};
+
+	is(ioctl(evfio_container_fd(ct), VFIO_IOMMU_UNMAP_DMA, &unmap), 0, "unmap one");
+	if (!memory)
+		return;
+	map.vaddr = (uintptr_t)memory->iov_base;
+	is(ioctl(evfio_container_fd(ct), VFIO_IOMMU_MAP_DMA, &map), 0, "and map more there");
+}
+
+static void many_stuck(struct evfio_container *ct, struct iovec *memory)
+{
+	const size_t page = memory[0].iov_len;
+	struct evfio_dma *dmas[4], *next;
+	uint64_t iova, last;
+
+	evfio_dma_map_many(ct, memory, 4, EVFIO_DMA_BOTH, dmas);
+	iova = dmas[3]->iova;
+	behind(ct, iova, page, memory);
+	is(evfio_dma_free_many(dmas, 4), -EINVAL, "one cannot be unmapped");
+	message_has("cannot unmap IOVA");
+	is(fake.mappings, 1, "the others are");
+	ok(fake_mapped(iova, memory[0].iov_base, 2 * page), "what is in its place stays");
+	behind(ct, iova, 2 * page, NULL);
+	evfio_dma_set_mask(ct, 17);
+	is(evfio_dma_map_many(ct, memory, 16, EVFIO_DMA_BOTH, dmas), -ENOSPC,
+	   "its IOVA is not used again");
+	message_has("piece 16 of 16");
+	evfio_dma_set_mask(ct, 64);
+
+	evfio_dma_map_many(ct, memory, 4, EVFIO_DMA_BOTH, dmas);
+	iova = dmas[1]->iova;
+	last = dmas[3]->iova;
+	behind(ct, iova, page, NULL);
+	is(evfio_dma_free_many(dmas, 4), -ENOENT, "one was not mapped any more");
+	message_has(fake.evfio ? "of 16 KiB in 4 pieces, only 12 KiB were still mapped" :
+				 "was not mapped any more");
+	is(fake.mappings, 0, "nor are the others");
+	is(evfio_dma_map(ct, memory[0].iov_base, page, EVFIO_DMA_BOTH, &next), 0, "map another");
+	ok(next->iova != iova && (!fake.evfio || next->iova > last), "elsewhere");
+	evfio_dma_free(next);
+}
+
+/* Containers that are not the same, or not any more. */
+static void many_containers(struct iovec *memory)
+{
+	const size_t page = memory[0].iov_len;
+	struct evfio_dma *dmas[4], *two, *new, *next;
+	struct evfio_container *ct;
+	struct evfio_device *dev;
+
+	evfio_container_new(&ct);
+	is(evfio_dma_map_many(ct, memory, 3, EVFIO_DMA_BOTH, dmas), -ENODEV, "without a device");
+	is(handles(dmas, 3), 0, "no handle");
+	evfio_open_in(ct, "10000000.edu", &dev);
+	is(evfio_dma_map_many(ct, memory, 3, EVFIO_DMA_BOTH, dmas), 0, "with one");
+	{
+		struct evfio_device *other;
+
+		evfio_open("9010000.pl031", &other);
+		/* The made-up VFIO has one address space only. */
+		is(evfio_dma_map_at(evfio_device_container(other), memory[3].iov_base, page,
+				    0x1000000, EVFIO_DMA_BOTH, &two), 0, "in another container");
+		dmas[3] = two;
+		is(evfio_dma_free_many(dmas, 4), -EINVAL, "both together are not freed");
+		message_has("not all of one container");
+		is(fake.mappings, 4, "nothing is unmapped");
+		is(mapped(dmas, memory, 4), 4, "the handles are as they were");
+		evfio_dma_free(two);
+		evfio_close(other);
+	}
+	evfio_close(dev);
+	evfio_open_in(ct, "10000000.edu", &dev);
+	is(evfio_dma_map(ct, memory[3].iov_base, page, EVFIO_DMA_BOTH, &new), 0,
+	   "map when the container has got a new IOMMU");
+	ok(new->iova == dmas[0]->iova, "at an IOVA of the old one");
+	evfio_dma_map_at(ct, memory[4].iov_base, page, 0x1000000, EVFIO_DMA_BOTH, &dmas[3]);
+	is(evfio_dma_free_many(dmas, 4), 0, "free what was of the old one, and one of the new one");
+	is(fake.mappings, 1, "what is left");
+	ok(fake_mapped(new->iova, memory[3].iov_base, page), "is the new one's");
+	is(evfio_dma_map(ct, memory[4].iov_base, page, EVFIO_DMA_BOTH, &next), 0, "map another");
+	ok(next->iova == new->iova + page, "the IOVAs of the new one are as they were");
+	evfio_dma_free(next);
+
+	is(evfio_dma_map_many(ct, memory, 3, EVFIO_DMA_BOTH, dmas), 0, "map three more");
+	evfio_close(dev);
+	is(evfio_dma_free_many(dmas, 3), 0, "free them without the device");
+	evfio_container_put(ct);
+	dmas[0] = new;
+	dmas[1] = NULL;
+	is(evfio_dma_free_many(dmas, 2), 0, "what holds the container may go last");
+}
+
+static void many(bool evfio)
+{
+	struct iovec memory[PIECES];
+	struct evfio_container *ct;
+	struct evfio_device *dev;
+
+	printf("# many pieces, with %s VFIO\n", evfio ? "evfio's" : "the kernel's own");
+	fake_reset();
+	fake.evfio = evfio;
+	cut(memory, PIECES);
+	is(evfio_open("10000000.edu", &dev), 0, "open a device");
+	ct = evfio_device_container(dev);
+	many_good(ct, memory);
+	many_bad(ct, memory);
+	many_more(ct, memory);
+	many_stuck(ct, memory);
+	evfio_close(dev);
+	many_containers(memory);
+	free(memory[0].iov_base);
+	fake_reset();
+}
+
 /* Cache maintenance is asked for by the device tree, and needs an architecture that has it. */
 static void sync_caches(void)
 {
@@ -442,6 +779,8 @@ int main(void)
 		threads(dev);
 		evfio_close(dev);
 	}
+	many(true);
+	many(false);
 	sync_caches();
 	caps();
 	no_caps();
