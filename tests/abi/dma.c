@@ -751,8 +751,8 @@ int main(int argc, char **argv)
 	after_unmap(&d);
 	after_unmap_many(&d);
 	overlap(&d);
-	unmapping(&d);
 	half_way(&d);
+	unmapping(&d);
 	info(&d);
 	reserved(&d);
 	available(&d);
