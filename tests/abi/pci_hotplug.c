@@ -40,6 +40,17 @@ static bool becomes(bool there, long ms)
 	return plugged() == there;
 }
 
+/* A function has its name before drivers may have it. */
+static int taken(void)
+{
+	const long end = now_ms() + SOON;
+	int ret;
+
+	while ((ret = board_bind(PCI_FAR, "vfio-pci")) == -ENODEV && now_ms() < end)
+		sleep_ms(20);
+	return ret;
+}
+
 static short events(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLPRI };
@@ -118,6 +129,7 @@ int main(int argc, char **argv)
 	ok(plugged(), "one is plugged in");
 	is(sys(pread(d.fd, &value, sizeof(value), 0)), -ENODEV, "it is not the old user's");
 	dev_close(&d);
+	is(taken(), 0, "vfio-pci has it");
 	pci_open(&d, PCI_FAR);
 	is(cfg_read(&d, PCI_VENDOR_ID, 2), VIRTIO, "but a new one's");
 	errors(&d);

@@ -17,7 +17,7 @@ Two more guests run DPDK's testpmd (tests/clients/dpdk.sh) on the PCI board, whi
 kernel will do: forwarding never enters it.
 
 Since two runs agree, --check takes the kernel's figures from the cache if all is as it was then: QEMU, kernel,
-device tree, programs. It measures evfio's, and DPDK, which is in no such file.
+device tree, programs.
 
 Instructions say nothing of caches and locks that are fought for, and an emulator's nanoseconds say little
 of any processor's; --wall gives the latter, for a second look. Pairs of boots take turns in who is first;
@@ -167,7 +167,10 @@ def inputs(guest):
     """A name for all that a guest's figures depend on: its words, and what is in the files they name."""
     digest = hashlib.sha256(board.run_tool(guest[0], "--version").encode())
     for part in re.split("[=,\0]", "\0".join(guest)):
-        digest.update(Path(part).read_bytes() if Path(part).is_file() else part.encode())
+        path = Path(part)
+        digest.update(path.read_bytes() if path.is_file() else part.encode())
+        if part == str(board.CLIENTS):
+            digest.update(repr(sorted((str(file), file.lstat().st_size) for file in path.rglob("*"))).encode())
     return digest.hexdigest()
 
 
@@ -205,7 +208,7 @@ def measure_all(kernels, remember=False):
     guests = {(name, evfio, how): how(name, evfio)
               for name in kernels for evfio in (True, False) for how in ways[name]}
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        jobs = {(name, evfio, how): pool.submit(measure, name, guest) if evfio or how is prepare_dpdk else
+        jobs = {(name, evfio, how): pool.submit(measure, name, guest) if evfio else
                 pool.submit(remembered, name, guest, not remember)
                 for (name, evfio, how), guest in guests.items()}
     for name in kernels:

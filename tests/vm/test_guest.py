@@ -7,9 +7,8 @@ A line in a comment of the source says how its guest is to be; several give seve
 	 * vm: params="vfio.removal_grace_ms=200" kernels="6.12" overlay="odd" load="no"
 	 * vm: board=pci bind=no gic=2 igb=yes iommu=no oracle=yes alone=yes
 
-Without one it is run once, on the platform board as it is. Those that want the same guest share it, some at
-a time and in their order: each has to leave the board as it found it. One that cannot, or needs it fresh,
-says alone=yes. The kernels are those in $KERNELS; $T picks programs. $ORACLE set runs those for the PCI
+Without one it is run once, on the platform board as it is. Those that want the same guest share it, in their
+order: each has to leave the board as it found it. One that cannot, or needs it fresh, says alone=yes. The kernels are those in $KERNELS; $T picks programs. $ORACLE set runs those for the PCI
 board on the kernel's own VFIO, and those that say oracle=yes on kernels that have vfio-platform.
 """
 
@@ -30,7 +29,6 @@ OPTIONS = {"smp", "memory", "timeout", "cmdline", "params", "args", "kernels", "
            "bind", "stock", "kvm", "gic", "igb", "iommu", "oracle", "programs", "files", "alone"}
 # What does not make it another guest.
 OWN = {"timeout", "args", "kernels", "oracle", "programs", "files", "alone"}
-SHARE = 9   # as many runs share a guest: fewer boots, but none that all others wait for
 
 
 def sources():
@@ -111,7 +109,7 @@ def runs():
     stems = [source.stem for source, *_ in sources()]
     if twice := {stem for stem in stems if stems.count(stem) > 1}:
         raise ValueError(f"two programs of one name: {', '.join(sorted(twice))}")
-    guests = {}     # those with a place left, by what they are
+    guests = {}     # by what they are
     for source, program, command in sources():
         suite = {"abi": "abi", "guest": "tools", "clients": "clients"}[source.parent.name]
         if ONLY and source.stem not in ONLY:
@@ -136,8 +134,6 @@ def runs():
                                                if option not in OWN), *[name] * ("alone" in options))
                 guest = guests.setdefault(kind, Guest(kernel, suite, options))
                 yield pytest.param(Job(guest, name, program, command, options), id=name)
-                if len(guest.jobs) == SHARE:
-                    del guests[kind]
 
 
 @pytest.mark.parametrize("job", runs())
