@@ -229,7 +229,7 @@ static int add_group(struct evfio_container *ct, const struct evfio_sysdev *dev,
 		if (err)
 			goto unset;
 		/* Mappings of an earlier IOMMU went with it. */
-		ct->iova.nr_used = 0;
+		iova_clear(&ct->iova);
 		ct->iommu_generation++;
 	}
 	/* A further group may bring reserved addresses of its own. */

@@ -78,10 +78,9 @@ int sysfs_write(const char *syspath, const char *name, const char *value);
 struct iova_space {
 	struct evfio_iova_range *ranges;	/* what can be mapped: ascending, disjoint */
 	size_t nr_ranges;
-	struct evfio_iova_range *used;		/* what is mapped: ascending, disjoint */
-	size_t nr_used;
-	size_t max_used;			/* for how many there is room in used */
+	struct iova_node *used;			/* what is mapped: disjoint */
 	uint64_t last;				/* mask: the last IOVA to hand out */
+	uint32_t random;			/* what the tree's priorities come from */
 };
 
 /* Lowest IOVA handed out: devices tend to read address 0 as "no buffer". */
@@ -89,6 +88,9 @@ struct iova_space {
 
 void iova_init(struct iova_space *space);
 void iova_destroy(struct iova_space *space);
+
+/* Gives back all that is taken. */
+void iova_clear(struct iova_space *space);
 
 /*
  * Sets what can be mapped; copies, sorts and merges. What is used stays used. Ranges that end
