@@ -42,6 +42,7 @@ struct mapping {
 	struct evfio_container *ct;	/* with a reference */
 	unsigned int iommu_generation;	/* the container's, when this was mapped */
 	bool mapped;			/* in the IOMMU; its IOVAs cannot be given back */
+	uint64_t guard;			/* bytes of IOVAs behind it, which are taken as well */
 	void *memory;			/* from mmap(), to be freed; NULL: the caller's own */
 };
 
@@ -292,19 +293,21 @@ static int explain_no_iova(const struct evfio_container *ct, uint64_t size, uint
 		    format_size(aligned, sizeof(aligned), align), bits);
 }
 
-/* ct->lock is held. */
+/* For size bytes and the container's guard. ct->lock is held. */
 static int choose_iova(struct evfio_container *ct, const void *addr, uint64_t size, uint64_t align,
 		       uint64_t *iova)
 {
-	uint64_t best = best_align(ct, addr, size);
-	int err;
+	uint64_t best = best_align(ct, addr, size), all;
+	int err = -ENOSPC;
 
 	if (align < granule(ct))
 		align = granule(ct);
-	/* Large pages are a wish, the caller's alignment is a demand. */
-	err = iova_alloc(&ct->iova, size, best > align ? best : align, iova);
-	if (err == -ENOSPC && best > align)
-		err = iova_alloc(&ct->iova, size, align, iova);
+	if (!__builtin_add_overflow(size, ct->guard, &all)) {
+		/* Large pages are a wish, the caller's alignment is a demand. */
+		err = iova_alloc(&ct->iova, all, best > align ? best : align, iova);
+		if (err == -ENOSPC && best > align)
+			err = iova_alloc(&ct->iova, all, align, iova);
+	}
 	if (err == -ENOSPC)
 		return explain_no_iova(ct, size, align);
 	return err ? fail(err, "no memory to note an IOVA") : 0;
@@ -368,6 +371,7 @@ static int mapping_new(struct evfio_container *ct, void *addr, size_t size, uint
 			      choose_iova(ct, addr, size, align, &iova);
 	if (!err)
 		ct->refs++;
+	mapping->guard = fixed ? 0 : ct->guard;
 	mapping->iommu_generation = ct->iommu_generation;
 	pthread_mutex_unlock(&ct->lock);
 	if (err) {
@@ -389,7 +393,7 @@ static void mapping_free(struct mapping *mapping)
 
 	pthread_mutex_lock(&ct->lock);
 	if (!mapping->mapped && mapping->iommu_generation == ct->iommu_generation)
-		iova_free(&ct->iova, mapping->pub.iova, mapping->pub.size);
+		iova_free(&ct->iova, mapping->pub.iova, mapping->pub.size + mapping->guard);
 	pthread_mutex_unlock(&ct->lock);
 	if (mapping->memory)
 		munmap(mapping->memory, mapping->pub.size);
@@ -904,6 +908,13 @@ int evfio_dma_set_mask(struct evfio_container *ct, unsigned int bits)
 	ct->iova.last = UINT64_MAX >> (64 - bits);
 	pthread_mutex_unlock(&ct->lock);
 	return 0;
+}
+
+void evfio_dma_set_guard(struct evfio_container *ct, uint64_t size)
+{
+	pthread_mutex_lock(&ct->lock);
+	ct->guard = size;
+	pthread_mutex_unlock(&ct->lock);
 }
 
 int evfio_dma_page_sizes(struct evfio_container *ct, uint64_t *sizes)

@@ -147,6 +147,7 @@ struct evfio_container {
 	 */
 	unsigned int iommu_generation;
 	struct iova_space iova;
+	uint64_t guard;			/* as evfio_dma_set_guard() was told */
 	uint64_t page_sizes;
 	bool takes_many;		/* it has EVFIO_IOMMU_MAP and EVFIO_IOMMU_UNMAP */
 	/* How many open devices are not cache-coherent. Written under the lock, read without. */

@@ -196,6 +196,16 @@ int evfio_dma_sync_for_cpu(const struct evfio_dma *dma, size_t offset, size_t si
 int evfio_dma_set_mask(struct evfio_container *ct, unsigned int bits);
 
 /**
+ * evfio_dma_set_guard() - leave IOVAs unmapped behind each mapping
+ * @ct: container
+ * @size: at least how many, in bytes; 0 when never called
+ *
+ * DMA beyond the end of a buffer then is an IOMMU fault instead of a change to the next one. It
+ * holds for IOVAs chosen from now on, not for those of evfio_dma_map_at().
+ */
+void evfio_dma_set_guard(struct evfio_container *ct, uint64_t size);
+
+/**
  * evfio_dma_page_sizes() - the sizes of pages that the IOMMU can map
  * @ct: container with at least one open device
  * @sizes: where they go: the sum of the sizes in bytes, each a power of two

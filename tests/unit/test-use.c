@@ -347,6 +347,39 @@ static void threads(struct evfio_device *dev)
 	evfio_dma_free(last);
 }
 
+/* What is behind a mapping stays free, however that came about. */
+static void guard(struct evfio_container *ct)
+{
+	struct evfio_dma *a, *b, *c;
+
+	evfio_dma_set_guard(ct, 0x2fff);
+	is(evfio_dma_alloc(ct, 1, 0, EVFIO_DMA_BOTH, &a), 0, "a page with a guard");
+	is(evfio_dma_alloc(ct, 1, 0, EVFIO_DMA_BOTH, &b), 0, "another");
+	is((long long)(b->iova - a->iova), 0x4000, "the guard, in whole pages, is between them");
+	evfio_dma_set_guard(ct, 0);
+	is(evfio_dma_alloc(ct, 1, 0, EVFIO_DMA_BOTH, &c), 0, "one without");
+	is((long long)(c->iova - b->iova), 0x4000, "does not lie in another's");
+	is(evfio_dma_free(a), 0, "free");
+	is(evfio_dma_free(b), 0, "free");
+	is(evfio_dma_free(c), 0, "free");
+	is(evfio_dma_alloc(ct, 1, 0, EVFIO_DMA_BOTH, &a), 0, "a page");
+	is((long long)a->iova, 0x10000, "all IOVAs are free again");
+	is(evfio_dma_map_at(ct, a->addr, a->size, 0x14000, EVFIO_DMA_BOTH, &b), 0, "a given IOVA");
+	evfio_dma_set_guard(ct, 0x3000);
+	is(evfio_dma_alloc(ct, 1, 0, EVFIO_DMA_BOTH, &c), 0, "one with a guard");
+	ok(c->iova > b->iova, "does not fit between them");
+	is(evfio_dma_free(c), 0, "free");
+	is(evfio_dma_map_at(ct, a->addr, a->size, 0x15000, EVFIO_DMA_BOTH, &c), 0,
+	   "a given IOVA has no guard");
+	is(evfio_dma_free(c), 0, "free");
+	is(evfio_dma_free(b), 0, "free");
+	is(evfio_dma_free(a), 0, "free");
+	evfio_dma_set_guard(ct, UINT64_MAX);
+	is(evfio_dma_alloc(ct, 1, 0, EVFIO_DMA_BOTH, &a), -ENOSPC, "too much of a guard");
+	message_has("no 4 KiB of free IOVAs");
+	evfio_dma_set_guard(ct, 0);
+}
+
 /* More than go by one call of the kernel. */
 enum { PIECES = EVFIO_IOMMU_RANGES_MAX + 90 };
 
@@ -776,6 +809,7 @@ int main(void)
 		irqs(dev);
 		msi(dev);
 		dma(dev);
+		guard(evfio_device_container(dev));
 		threads(dev);
 		evfio_close(dev);
 	}
