@@ -7,19 +7,40 @@
 #	make bench-record	... and make what is now the record, also in docs/costs.md
 #	make bench-repeat	... twice: how far are two runs apart?
 #	make bench-wall		nanoseconds, in PAIRS=5 pairs of boots on each kernel: never the same twice
+#	make bench-profile	where the instructions go, by function: of PROFILE=page, ranges or pread
 #
 # BENCH_KERNELS="6.1 6.12" chooses kernels.
 
 BENCH_KERNELS ?= 6.1 6.12
 PAIRS ?= 5
+PROFILE ?= page
 
-$(BUILD)/bench/guest: tests/bench/guest.c $(abi-libs) $(wildcard tests/abi/*.h)
+$(BUILD)/bench/guest: tests/bench/guest.c tests/bench/floor.h $(abi-libs) $(wildcard tests/abi/*.h)
 	@mkdir -p $(@D)
 	$(CROSS)gcc -static -pthread -s -O2 -Wall -Wextra -Wconversion -Werror -Itests/abi -Iinclude/uapi -o $@ $< $(abi-libs)
 
-.PHONY: bench bench-check bench-record bench-repeat bench-wall
+# floor.ko for each kernel, without what tells where it was built, so that its figures can be remembered.
+define floor-build
+@set -e; for kernel in $(BENCH_KERNELS); do \
+	dir=$(abspath $(BUILD))/bench/floor/$$kernel; mkdir -p $$dir; \
+	kernels=$(EVFIO_CACHE)/kernels/$$kernel; \
+	for file in floor.c floor.h Kbuild; do ln -sfn $(CURDIR)/tests/bench/$$file $$dir; done; \
+	$(MAKE) -s -C $$kernels/KDIR M=$$dir ARCH=arm64 CROSS_COMPILE=$(CROSS) W=1e TOP=$(CURDIR) \
+		FEATURES=$(abspath $(BUILD))/modules/$$(cat $$kernels/release)/evfio-features.h \
+		CONFIG_DEBUG_INFO_BTF_MODULES= modules; \
+	$(CROSS)objcopy -g -R .note.gnu.build-id $$dir/floor.ko; \
+done
+endef
+
+.PHONY: bench bench-check bench-record bench-repeat bench-wall bench-profile
 bench bench-check bench-record bench-repeat bench-wall:
 	$(call guest-build,$(BENCH_KERNELS))
+	$(floor-build)
 	@tests/vm/fetch clients
 	@$(MAKE) -s --no-print-directory $(BUILD)/bench/guest
 	@tests/bench/bench.py $(patsubst bench-%,--%,$(filter bench-%,$@)) $(if $(filter %-wall,$@),$(PAIRS)) $(BENCH_KERNELS)
+
+bench-profile:
+	$(call guest-build,$(BENCH_KERNELS))
+	@$(MAKE) -s --no-print-directory $(BUILD)/bench/guest
+	@set -e; for kernel in $(BENCH_KERNELS); do tests/bench/profile.py $(PROFILE) $$kernel; done

@@ -9,9 +9,10 @@
 	tests/bench/bench.py --wall 5 6.1 6.12		nanoseconds instead, in 5 pairs of boots
 
 guest.c runs under -icount, where the guest's clock counts instructions, so that neither the machine nor
-what else it does matters. It runs in two guests, on the same kernel: one with evfio's modules, one with
+what else it does matters. It runs in three guests, on the same kernel: one with evfio's modules, one with
 the kernel's. As Debian's kernels have VFIO for PCI only, the device, an edu behind the SMMUv3, is a
-platform device in the former and a PCI function in the latter.
+platform device in the former and a PCI function in the latter. The third has floor.c, which pins and maps
+and does nothing else: no VFIO can cost less.
 
 Two more guests run DPDK's testpmd (tests/clients/dpdk.sh) on the PCI board, which is the same for both. One
 kernel will do: forwarding never enters it.
@@ -48,14 +49,19 @@ GUEST = board.BUILD / "bench" / "guest"
 OUT = board.BUILD / "bench"
 RECORD = HERE / "record.csv"
 DOCS = board.ROOT / "docs"
-FIELDS = ["kernel", "operation", "unit", "evfio", "in-kernel", "ratio"]
+FIELDS = ["kernel", "operation", "unit", "evfio", "in-kernel", "ratio", "floor"]
+SIDES = ["evfio", "in-kernel", "floor"]
 
 TOLERANCE = 0.02    # of --check
 AGREEMENT = 0.005   # of --repeat
 
 # evfio's side: the plain device, and one with a clock and a reset line.
-PLATFORM = "guest platform 10000000.edu 10100000.edu"
-PCI = "guest pci 0000:00:02.0"
+COMMANDS = {
+    "evfio": "guest platform 10000000.edu 10100000.edu",
+    "in-kernel": "guest pci 0000:00:02.0",
+    "floor": "guest floor",
+}
+FLOOR_DEVICE = "10000000.edu"
 
 TIMEOUT = 1800      # seconds, for a guest
 
@@ -98,7 +104,8 @@ def device_trees():
     shutil.copy(board.device_tree(board.CPU, 1), OUT / "evfio.dtb")
     board.run_tool("qemu-system-aarch64", "-M", f"{board.MACHINE},dumpdtb={OUT / 'in-kernel.dtb'}",
                    "-cpu", board.CPU, "-smp", "1", "-nodefaults", "-display", "none")
-    for side in ("evfio", "in-kernel"):
+    shutil.copy(OUT / "evfio.dtb", OUT / "floor.dtb")
+    for side in SIDES:
         for seed, words in (("rng-seed", "12345678"), ("kaslr-seed", "12")):
             board.run_tool("fdtput", "-t", "x", OUT / f"{side}.dtb", "/chosen", seed, *words)
         # fdtput leaves what was there in the file, behind what it writes: dtc does not.
@@ -106,19 +113,17 @@ def device_trees():
                        OUT / f"{side}.dtb")
 
 
-def prepare(name, evfio, wall=False):
+def prepare(name, side, command=None, wall=False):
     """The command line of a guest that runs guest.c on these modules, and its files."""
-    side = "evfio" if evfio else "in-kernel"
-    command = ("WALL=1 " if wall else "") + (PLATFORM if evfio else PCI)
+    command = command or ("WALL=1 " if wall else "") + COMMANDS[side]
     image = OUT / f"{name}-{side}.cpio"
-    if evfio:
-        image.write_bytes(board.initramfs(name, [(command, TIMEOUT)], [GUEST], board.needed_modules(name),
-                                          (), ()))
-    else:
-        # Here the kernel itself finds the PCI functions, and sets them up.
-        with mock.patch.object(board, "FUNCTIONS", ()):
-            image.write_bytes(board.initramfs(name, [(command, TIMEOUT)], [GUEST], stock_chain(name),
-                                              (), ()))
+    modules = {"evfio": board.needed_modules, "in-kernel": stock_chain,
+               "floor": lambda kernel: [OUT / "floor" / kernel / "floor.ko"]}[side](name)
+    # The kernel itself finds the PCI functions, and sets them up.
+    functions = () if side == "in-kernel" else board.FUNCTIONS
+    with mock.patch.object(board, "FUNCTIONS", functions):
+        image.write_bytes(board.initramfs(name, [(command, TIMEOUT)], [GUEST], modules,
+                                          (f"floor.dev={FLOOR_DEVICE}",), ()))
     guest = ["qemu-system-aarch64", "-M", board.MACHINE, "-cpu", board.CPU, "-smp", "1",
              "-m", "2560M", "-nodefaults", "-display", "none", "-no-reboot",
              *([] if wall else COUNTING),
@@ -134,11 +139,11 @@ def prepare(name, evfio, wall=False):
     return guest
 
 
-def prepare_dpdk(name, evfio):
+def prepare_dpdk(name, side):
     """The same for DPDK's testpmd."""
-    image = OUT / f"{name}-{'evfio' if evfio else 'in-kernel'}-dpdk.cpio"
+    image = OUT / f"{name}-{side}-dpdk.cpio"
     files = board.in_loading_order(board.CLIENT_MODULES, board.stock_modules(name))
-    files += board.needed_modules(name, "pci") if evfio else board.kernel_modules(name)
+    files += board.needed_modules(name, "pci") if side == "evfio" else board.kernel_modules(name)
     image.write_bytes(board.initramfs(name, [(f"sh /bin/{DPDK.name} rate", TIMEOUT)], [DPDK], files, (),
                                       ("clients",), "pci"))
     guest = board.qemu(name, None, image, 1, "1G", "nokaslr norandmaps",
@@ -204,41 +209,45 @@ def measure_all(kernels, remember=False):
     """The table, a list of dictionaries with FIELDS, and the guests' comments; or the kernel's remembered."""
     table, comments = [], []
     device_trees()
-    ways = {name: (prepare, prepare_dpdk) if name == DPDK_KERNEL else (prepare,) for name in kernels}
-    guests = {(name, evfio, how): how(name, evfio)
-              for name in kernels for evfio in (True, False) for how in ways[name]}
+    ways = {name: {prepare: SIDES, prepare_dpdk: SIDES[:2]} if name == DPDK_KERNEL else {prepare: SIDES}
+            for name in kernels}
+    guests = {(name, side, how): how(name, side)
+              for name in kernels for how, sides in ways[name].items() for side in sides}
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        jobs = {(name, evfio, how): pool.submit(measure, name, guest) if evfio else
+        jobs = {(name, side, how): pool.submit(measure, name, guest) if side == "evfio" else
                 pool.submit(remembered, name, guest, not remember)
-                for (name, evfio, how), guest in guests.items()}
+                for (name, side, how), guest in guests.items()}
     for name in kernels:
         rows = []
-        for how in ways[name]:
-            (ours, said), (theirs, they_said) = (jobs[name, evfio, how].result() for evfio in (True, False))
-            comments += [f"{name}, evfio: {line}" for line in said]
-            comments += [f"{name}, in-kernel: {line}" for line in they_said]
-            rows += [(operation, unit, value, theirs.get(operation, (unit, None))[1])
-                     for operation, (unit, value) in ours.items()]
-        rows += [(title, "bytes", mine, other) for title, mine, other in text_rows(name)]
-        for operation, unit, mine, other in rows:
+        for how, sides in ways[name].items():
+            figures = {}
+            for side in sides:
+                figures[side], said = jobs[name, side, how].result()
+                comments += [f"{name}, {side}: {line}" for line in said]
+            rows += [(operation, unit, *(figures.get(side, {}).get(operation, (unit, None))[1]
+                                         for side in SIDES))
+                     for operation, (unit, _) in figures["evfio"].items()]
+        rows += [(title, "bytes", mine, other, None) for title, mine, other in text_rows(name)]
+        for operation, unit, mine, other, least in rows:
             table.append({"kernel": name, "operation": operation, "unit": unit, "evfio": mine,
-                          "in-kernel": other, "ratio": mine / other if other else None})
+                          "in-kernel": other, "ratio": mine / other if other else None, "floor": least})
     return table, comments
 
 
 def measure_wall(name, pairs):
     """Print the table of one kernel: median times and ratios, and how far the ratios spread."""
-    guests = {evfio: prepare(name, evfio, wall=True) for evfio in (True, False)}
-    runs = {True: [], False: []}
+    sides = SIDES[:2]
+    guests = {side: prepare(name, side, wall=True) for side in sides}
+    runs = {side: [] for side in sides}
     for pair in range(pairs):
-        for evfio in (True, False) if pair % 2 else (False, True):
-            runs[evfio].append(measure(name, guests[evfio])[0])
+        for side in sides if pair % 2 else reversed(sides):
+            runs[side].append(measure(name, guests[side])[0])
     print(f"Linux {name} ({board.release(name)}), nanoseconds, {pairs} pairs of boots")
     print(f"  {'':50}{'evfio':>14}{'in-kernel':>14}{'ratio':>8}  spread")
-    for operation, (unit, _) in runs[True][0].items():
-        if unit != "instructions" or operation not in runs[False][0]:
+    for operation, (unit, _) in runs["evfio"][0].items():
+        if unit != "instructions" or operation not in runs["in-kernel"][0]:
             continue
-        ours, theirs = ([run[operation][1] for run in runs[evfio]] for evfio in (True, False))
+        ours, theirs = ([run[operation][1] for run in runs[side]] for side in sides)
         ratios = [mine / other for mine, other in zip(ours, theirs)]
         print(f"  {operation:50}{number(statistics.median(ours)):>14}"
               f"{number(statistics.median(theirs)):>14}{statistics.median(ratios):8.3f}"
@@ -252,7 +261,7 @@ def number(value):
 def show(table, comments):
     print("evfio: edu as a platform device. in-kernel: the same device, kernel and machine, edu as a\n"
           "PCI function, vfio-pci (Debian's kernels have VFIO for no other bus). DPDK: PCI with both.\n")
-    print(f"{'':52}{'':14}{'evfio':>14}{'in-kernel':>14}{'ratio':>8}")
+    print(f"{'':52}{'':14}{'evfio':>14}{'in-kernel':>14}{'ratio':>8}{'floor':>14}{'ratio':>8}")
     kernel = None
     for row in table:
         if row["kernel"] != kernel:
@@ -260,10 +269,14 @@ def show(table, comments):
             print(f"Linux {kernel} ({board.release(kernel)})")
         ratio = "-" if row["ratio"] is None else f"{row['ratio']:.3f}"
         print(f"  {row['operation']:50}{row['unit']:14}{number(row['evfio']):>14}"
-              f"{number(row['in-kernel']):>14}{ratio:>8}")
+              f"{number(row['in-kernel']):>14}{ratio:>8}{number(row['floor']):>14}{over_floor(row):>8}")
     print()
     for line in comments:
         print(f"{line}")
+
+
+def over_floor(row):
+    return f"{row['evfio'] / row['floor']:.2f}" if row["floor"] else "-"
 
 
 def write_csv(path, table):
@@ -273,7 +286,7 @@ def write_csv(path, table):
         for row in table:
             writer.writerow({key: "" if value is None else
                              f"{value:.4g}" if key == "ratio" else
-                             f"{value:.0f}" if key in ("evfio", "in-kernel") else value
+                             f"{value:.0f}" if key in SIDES else value
                              for key, value in row.items()})
 
 
@@ -291,7 +304,8 @@ def write_page(path, table):
     lines = ["<!-- SPDX-License-Identifier: GPL-2.0-only -->", "# Costs", "",
              "What operations cost, and what they cost with the kernel's own modules, as `make bench-record` found",
              "them. The device is QEMU's edu behind an SMMUv3, once a platform device and once a PCI function; DPDK's",
-             "testpmd has two e1000e, PCI functions both times. QEMU counts instructions, so that two runs agree;",
+             "testpmd has two e1000e, PCI functions both times. The floor is what a module costs that pins pages and",
+             "tells the IOMMU, and does nothing else. QEMU counts instructions, so that two runs agree;",
              "`tests/bench/bench.py` has the details, and `make bench-wall` measures time.", "",
              "![Ratios: less than 1 is less than the kernel's](costs.svg)"]
     kernel = None
@@ -299,10 +313,12 @@ def write_page(path, table):
         if row["kernel"] != kernel:
             kernel = row["kernel"]
             lines += ["", f"## Linux {kernel} ({board.release(kernel)})", "",
-                      "| operation | unit | evfio | in-kernel | ratio |", "|---|---|--:|--:|--:|"]
+                      "| operation | unit | evfio | in-kernel | ratio | floor | ratio |",
+                      "|---|---|--:|--:|--:|--:|--:|"]
         ratio = "-" if row["ratio"] is None else f"{row['ratio']:.3f}"
         lines.append(f"| {row['operation'].replace('|', '/')} | {row['unit']} | {number(row['evfio'])} "
-                     f"| {number(row['in-kernel'])} | {ratio} |")
+                     f"| {number(row['in-kernel'])} | {ratio} | {number(row['floor'])} "
+                     f"| {over_floor(row)} |")
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -379,7 +395,7 @@ def compare(first, second):
     """Two runs; the number of figures that do not agree."""
     bad, worst = 0, (0, "")
     for a, b in zip(first, second):
-        for side in ("evfio", "in-kernel"):
+        for side in SIDES:
             if not a[side]:
                 continue
             off = abs(b[side] / a[side] - 1)

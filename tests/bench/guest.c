@@ -4,6 +4,8 @@
  *
  *	guest platform DEVICE [DEVICE WITH A RESET LINE]
  *	guest pci DEVICE
+ *	guest floor			(floor.c) what mapping costs at least
+ *	guest profile page|ranges|pread DEVICE		for profile.py: does nothing else, for ever
  *
  * The device is an edu. Meant for QEMU's -icount shift=0, where the counter that the clocks are
  * made of counts instructions: a nanosecond is one. Prints "title<TAB>unit<TAB>value" a row, one
@@ -23,6 +25,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "floor.h"
 #include "libboard.h"
 #include "libtap.h"
 
@@ -219,14 +222,24 @@ static double slab(void)
 
 /* ---- mapping ---- */
 
+static int floor_fd = -1;
+
 static void map(const struct dev *d, const void *mem, uint64_t iova, uint64_t size)
 {
-	must(dma_map(d->container, mem, iova, size, RW), "MAP_DMA");
+	const struct floor_area area = { iova, (uintptr_t)mem, size };
+
+	if (floor_fd >= 0)
+		must(xioctl(floor_fd, FLOOR_MAP, &area), "FLOOR_MAP");
+	else
+		must(dma_map(d->container, mem, iova, size, RW), "MAP_DMA");
 }
 
 static void unmap(const struct dev *d, uint64_t iova, uint64_t size)
 {
-	must(dma_unmap(d->container, iova, size), "UNMAP_DMA");
+	if (floor_fd >= 0)
+		must(xioctl(floor_fd, FLOOR_UNMAP, NULL), "FLOOR_UNMAP");
+	else
+		must(dma_unmap(d->container, iova, size), "UNMAP_DMA");
 }
 
 static void bench_page(const struct dev *d)
@@ -254,32 +267,41 @@ static void bench_page(const struct dev *d)
 	       unmaps / times);
 }
 
+#define RANGES	64
+
+/* A page each, with gaps between them. */
+static void ranges_fill(struct evfio_iommu_range *ranges, void *mem)
+{
+	for (uint64_t i = 0; i < RANGES; i++)
+		ranges[i] = (struct evfio_iommu_range){
+			.iova = WINDOW + 2 * i * PAGE,
+			.vaddr = (uintptr_t)mem + i * PAGE,
+			.size = PAGE,
+		};
+}
+
 /* What evfio offers instead of as many calls; the kernel's own has none, and so no row. */
 static void bench_ranges(const struct dev *d)
 {
-	enum { NR = 64 };
 	const int times = 500;
-	struct evfio_iommu_range ranges[NR];
-	uint64_t start = 0, mem;
+	struct evfio_iommu_range ranges[RANGES];
+	uint64_t start = 0;
+	void *mem;
 
-	if (!check_extension(d->container, EVFIO_EXT_IOMMU_RANGES))
+	if (floor_fd >= 0 || !check_extension(d->container, EVFIO_EXT_IOMMU_RANGES))
 		return;
-	mem = (uintptr_t)memory(NR * PAGE, 0, ORDERED);
-	for (uint64_t i = 0; i < NR; i++)
-		ranges[i] = (struct evfio_iommu_range){
-			.iova = WINDOW + 2 * i * PAGE,
-			.vaddr = mem + i * PAGE,
-			.size = PAGE,
-		};
+	mem = memory(RANGES * PAGE, 0, ORDERED);
+	ranges_fill(ranges, mem);
 	settle(5);
 	for (int i = -10; i < times; i++) {
 		if (!i)
 			start = counter();
-		must(dma_map_ranges(d->container, ranges, NR, RW), "EVFIO_IOMMU_MAP");
-		must(dma_unmap_ranges(d->container, ranges, NR), "EVFIO_IOMMU_UNMAP");
+		must(dma_map_ranges(d->container, ranges, RANGES, RW), "EVFIO_IOMMU_MAP");
+		must(dma_unmap_ranges(d->container, ranges, RANGES), "EVFIO_IOMMU_UNMAP");
 	}
-	munmap((void *)mem, NR * PAGE);
-	row("map + unmap 64 pages by two calls, each", "instructions", since(start) / times / NR);
+	munmap(mem, RANGES * PAGE);
+	row("map + unmap 64 pages by two calls, each", "instructions",
+	    since(start) / times / RANGES);
 }
 
 static void bench_many(const struct dev *d)
@@ -302,7 +324,8 @@ static void bench_many(const struct dev *d)
 	last = since(start);
 	row("one of 60,000 maps, first 1,000", "instructions", first / EDGE);
 	row("one of 60,000 maps, last 1,000", "instructions", last / EDGE);
-	row("memory of one of 60,000 mappings", "bytes", (slab() - slab_before) / MANY);
+	if (floor_fd < 0)
+		row("memory of one of 60,000 mappings", "bytes", (slab() - slab_before) / MANY);
 	settle(5);
 	start = counter();
 	unmap(d, WINDOW, MANY * 2 * PAGE);
@@ -450,15 +473,58 @@ static void bench_first_dma(const char *name)
 	row("open to first DMA", "instructions", total / times);
 }
 
-int main(int argc, char **argv)
+/* What is where in the kernel; then one operation again and again. */
+static void profile(const char *what, const char *name)
 {
+	struct evfio_iommu_range ranges[RANGES];
+	FILE *symbols = fopen("/proc/kallsyms", "re");
+	char line[512], type;
 	struct dev d;
 
-	if (argc < 3) {
-		fprintf(stderr, "usage: guest platform|pci DEVICE [DEVICE WITH A RESET LINE]\n");
+	take(name);
+	open_all(&d, name, open_group(name));
+	while (symbols && fgets(line, sizeof(line), symbols))
+		if (sscanf(line, "%*x %c", &type) == 1 && strchr("tTwW", type))
+			fputs(line, stdout);
+	ranges_fill(ranges, memory(RANGES * PAGE, 0, ORDERED));
+	settle(5);
+	puts("again and again");
+	for (;;) {
+		if (!strcmp(what, "ranges")) {
+			must(dma_map_ranges(d.container, ranges, RANGES, RW), "EVFIO_IOMMU_MAP");
+			must(dma_unmap_ranges(d.container, ranges, RANGES), "EVFIO_IOMMU_UNMAP");
+		} else if (!strcmp(what, "pread")) {
+			must(sys(pread(d.fd, line, 4, VFIO_OFFSET(0) + EDU_REG_ID)), "pread");
+		} else {
+			map(&d, (void *)(uintptr_t)ranges[0].vaddr, WINDOW, PAGE);
+			unmap(&d, WINDOW, PAGE);
+		}
+	}
+}
+
+static void bench_mapping(const struct dev *d)
+{
+	bench_range(d, "256 MiB of 4 KiB pages", SMALL, 0, ORDERED, true);
+	bench_range(d, "256 MiB of scattered 4 KiB pages", SMALL, 0, SCATTERED, false);
+	bench_range(d, "1 GiB of 2 MiB pages", HUGE, MAP_HUGETLB, ORDERED, false);
+	bench_page(d);
+	bench_ranges(d);
+	bench_many(d);
+}
+
+int main(int argc, char **argv)
+{
+	struct dev d = { 0 };
+
+	if (argc < 2 || (argc < 3 && strcmp(argv[1], "floor"))) {
+		fprintf(stderr, "usage: guest platform|pci DEVICE [DEVICE WITH A RESET LINE] | guest floor\n");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc > 3 && !strcmp(argv[1], "profile")) {
+		bus = "platform";
+		profile(argv[2], argv[3]);
+	}
 	bus = argv[1];
 	pci = !strcmp(bus, "pci");
 	calibrate();
@@ -466,14 +532,15 @@ int main(int argc, char **argv)
 	/* The odd pages that booting left go to this, so that what comes next is in order. */
 	memory(FILLER, 0, ORDERED);
 
+	if (argc < 3) {
+		floor_fd = open("/dev/floor", O_RDWR | O_CLOEXEC);
+		must(sys(floor_fd), "/dev/floor");
+		bench_mapping(&d);
+		return 0;
+	}
 	take(argv[2]);
 	open_all(&d, argv[2], open_group(argv[2]));
-	bench_range(&d, "256 MiB of 4 KiB pages", SMALL, 0, ORDERED, true);
-	bench_range(&d, "256 MiB of scattered 4 KiB pages", SMALL, 0, SCATTERED, false);
-	bench_range(&d, "1 GiB of 2 MiB pages", HUGE, MAP_HUGETLB, ORDERED, false);
-	bench_page(&d);
-	bench_ranges(&d);
-	bench_many(&d);
+	bench_mapping(&d);
 	bench_pread(&d);
 	bench_interrupt(&d);
 	bench_device_fd(&d, "GET_DEVICE_FD + close, a second", false);
