@@ -178,7 +178,7 @@ static bool failed_nth(int fd)
 
 static struct dev dev;
 static int container, group, spare, efd[3];
-static uint8_t *memory, *scattered;
+static uint8_t *memory, *scattered, *huge;
 static char text[8192];
 static unsigned int wrong;
 
@@ -323,6 +323,32 @@ static long map_page(void)
 static long map_scattered(void)
 {
 	return dma_map(dev.container, scattered, IOVA, SCATTERED * PAGE, RW);
+}
+
+#define HUGE_PAGE	(2l << 20)
+
+/* Two huge pages and the first again: somewhere there two are no neighbours. */
+static uint8_t *huge_new(void)
+{
+	const int prot = PROT_READ | PROT_WRITE, fd = memfd_create("huge", MFD_HUGETLB);
+	uint8_t *area = mmap(NULL, 4 * HUGE_PAGE, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *at = area + HUGE_PAGE - (uintptr_t)area % HUGE_PAGE;
+
+	file_write("/proc/sys/vm/nr_hugepages", "2");
+	if (area == MAP_FAILED || ftruncate(fd, 2 * HUGE_PAGE))
+		tap_bail("huge pages: %s", strerror(errno));
+	for (int i = 0; i < 3; i++)
+		if (mmap(at + i * HUGE_PAGE, HUGE_PAGE, prot, MAP_SHARED | MAP_FIXED, fd,
+			 i % 2 * HUGE_PAGE) == MAP_FAILED)
+			tap_bail("huge pages: %s", strerror(errno));
+	close(fd);
+	memset(at, 0, 3 * HUGE_PAGE);
+	return at;
+}
+
+static long map_huge(void)
+{
+	return dma_map(dev.container, huge, IOVA, 3 * HUGE_PAGE, RW);
 }
 
 static long map_high(void)
@@ -809,6 +835,7 @@ static const struct step platform_steps[] = {
 	{ "IOMMU_GET_INFO", have_page, info, drop_open, false },
 	{ "MAP_DMA a page", have_open, map_page, drop_open, false },
 	{ "MAP_DMA scattered pages", have_open, map_scattered, drop_open, false },
+	{ "MAP_DMA huge pages", have_open, map_huge, drop_open, false },
 	{ "MAP_DMA far away", have_open, map_high, drop_open, false },
 	{ "MAP_DMA into two domains", have_two_domains, map_scattered, drop_second, false },
 	{ "MAP_DMA registers", have_open, map_peer, drop_open, false },
@@ -873,6 +900,7 @@ static int fail_all(bool pci, const char *only)
 	madvise(scattered, SCATTERED * PAGE, MADV_NOHUGEPAGE);
 	for (unsigned int step = 7, i = 0, p = 0; i < SCATTERED; i++, p = (p + step) % SCATTERED)
 		scattered[(i * 7 + i * 7 / SCATTERED) % SCATTERED * PAGE] = (uint8_t)p;
+	huge = huge_new();
 	for (size_t i = 0; i < ARRAY_SIZE(efd); i++)
 		efd[i] = efd_new(0);
 	for (size_t i = 0; !pci && i < 2; i++)
