@@ -364,7 +364,7 @@ static void run_hardware(const struct op *op, struct answer *a)
 
 /* ---- BARs ---- */
 
-/* v: place, length, -, value */
+/* v: place, length, the function it is meant for, value */
 static void make_bar(struct op *op, bool write)
 {
 	const unsigned int n = function_of(op->fd = a_device());
@@ -397,7 +397,18 @@ static void make_bar(struct op *op, bool write)
 	if (one_in(24))
 		op->v[1] = 0;
 	op->v[0] = at;
+	op->v[2] = n;
 	op->v[3] = one_in(2) ? (uint32_t)rnd() : 1u << below(32);
+}
+
+/*
+ * It has turned out to be another function: of a width that this one's registers do not answer to
+ * the machine dies, with the kernel's own module too.
+ */
+static bool is_astray(const struct op *op, const struct answer *a)
+{
+	return a->edu >= 0 && op->v[0] >> 40 < VFIO_PCI_ROM_REGION_INDEX &&
+	       functions[cast[a->edu]].spots != functions[op->v[2]].spots;
 }
 
 static void make_bar_read(struct op *op)
@@ -415,6 +426,8 @@ static void run_bytes_read(const struct op *op, struct answer *a)
 	static const uint8_t zeros[256];
 	const uint32_t *back = at(ARGS);
 
+	if (is_astray(op, a))
+		return;
 	a->ret = sys(pread(fds[op->fd], put(op, zeros, sizeof(zeros)), op->v[1], (off_t)op->v[0]));
 	/* Of a read that fails the kernel may have done a part. */
 	if (op->place != GOOD || a->ret < 0)
@@ -429,7 +442,7 @@ static void run_bytes_write(const struct op *op, struct answer *a)
 	const uint64_t msi = a->edu < 0 ? 0 : hardware[cast[a->edu]].msi;
 	uint32_t data[32];
 
-	if (msi && op->v[0] + op->v[1] == CONFIG_AT(msi + PCI_MSI_FLAGS))
+	if (is_astray(op, a) || (msi && op->v[0] + op->v[1] == CONFIG_AT(msi + PCI_MSI_FLAGS)))
 		return;
 	for (unsigned int i = 0; i < ARRAY_SIZE(data); i++)
 		data[i] = (uint32_t)op->v[3] + i;
