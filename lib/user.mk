@@ -38,7 +38,8 @@ USER_LIB_SRCS := $(sort $(wildcard lib/*.c))
 USER_LIB_OBJS := $(USER_LIB_SRCS:%.c=$(UOUT)/obj/%.o)
 # examples/x.c is the program x, examples/sriov/x.c is sriov-x; libnvme.c is of those that drive disks.
 USER_SRIOV := $(patsubst examples/sriov/%.c,$(UOUT)/bin/sriov-%,$(sort $(wildcard examples/sriov/*.c)))
-USER_EXAMPLES := $(UOUT)/bin/edu $(UOUT)/bin/nvme $(UOUT)/bin/pin $(USER_SRIOV)
+USER_SINGLE := $(addprefix $(UOUT)/bin/,edu nvme pin virtio-blk)
+USER_EXAMPLES := $(USER_SINGLE) $(USER_SRIOV)
 USER_EXAMPLE_OBJS := $(patsubst %.c,$(UOUT)/obj/%.o,$(wildcard examples/*.c examples/*/*.c))
 USER_TOOL_OBJS := $(patsubst %.c,$(UOUT)/obj/%.o,$(sort $(wildcard tools/*.c)))
 USER_UNITS := $(patsubst tests/unit/%.c,$(UOUT)/unit/%,$(sort $(wildcard tests/unit/test-*.c)))
@@ -99,7 +100,7 @@ $(UOUT)/bin/evfio: $(USER_TOOL_OBJS) $(USER_A)
 	$(USER_SAY) LD $@
 	$(USER_Q)$(CC) -pthread $(CFLAGS) $(USER_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(JSON_LIBS)
 
-$(UOUT)/bin/edu $(UOUT)/bin/nvme $(UOUT)/bin/pin: $(UOUT)/bin/%: $(UOUT)/obj/examples/%.o
+$(USER_SINGLE): $(UOUT)/bin/%: $(UOUT)/obj/examples/%.o
 $(USER_SRIOV): $(UOUT)/bin/sriov-%: $(UOUT)/obj/examples/sriov/%.o
 $(UOUT)/bin/nvme $(USER_SRIOV): $(UOUT)/obj/examples/libnvme.o
 $(USER_EXAMPLES): $(USER_A)

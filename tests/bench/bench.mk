@@ -7,13 +7,15 @@
 #	make bench-record	... and make what is now the record, also in docs/costs.md
 #	make bench-repeat	... twice: how far are two runs apart?
 #	make bench-wall		nanoseconds, in PAIRS=5 pairs of boots on each kernel: never the same twice
+#	make bench-disk		examples/virtio-blk.c against the kernel's own driver: disk.sh
 #	make bench-profile	where the instructions go, by function: of PROFILE=page, ranges or pread
 #
-# BENCH_KERNELS="6.1 6.12" chooses kernels.
+# BENCH_KERNELS="6.1 6.12" chooses kernels; KERNEL and DISK="MIB DEPTH BYTES" are for bench-disk.
 
 BENCH_KERNELS ?= 6.1 6.12
 PAIRS ?= 5
 PROFILE ?= page
+DISK ?= 1024 32 65536
 
 $(BUILD)/bench/guest: tests/bench/guest.c tests/bench/floor.h $(abi-libs) $(wildcard tests/abi/*.h)
 	@mkdir -p $(@D)
@@ -32,7 +34,11 @@ define floor-build
 done
 endef
 
-.PHONY: bench bench-check bench-record bench-repeat bench-wall bench-profile
+$(BUILD)/bench/disk: tests/bench/disk.c
+	@mkdir -p $(@D)
+	$(CROSS)gcc -static -s -O2 -Wall -Wextra -Wconversion -Werror -o $@ $<
+
+.PHONY: bench bench-check bench-record bench-repeat bench-wall bench-profile bench-disk
 bench bench-check bench-record bench-repeat bench-wall:
 	$(call guest-build,$(BENCH_KERNELS))
 	$(floor-build)
@@ -44,3 +50,9 @@ bench-profile:
 	$(call guest-build,$(BENCH_KERNELS))
 	@$(MAKE) -s --no-print-directory $(BUILD)/bench/guest
 	@set -e; for kernel in $(BENCH_KERNELS); do tests/bench/profile.py $(PROFILE) $$kernel; done
+
+bench-disk:
+	$(call guest-build,$(KERNEL))
+	@$(MAKE) -s --no-print-directory $(BUILD)/bench/disk
+	@tests/vm/run --kernel $(KERNEL) --noiommu --timeout 1800 --file $(BUILD)/bench/disk --file tests/bench/disk.sh -- \
+		sh /bin/disk.sh $(DISK)

@@ -129,6 +129,13 @@ PCI_FUNCTIONS = ["0000:00:01.0", "0000:00:02.0", "0000:00:03.0", "0000:01:00.0",
 DISK = 1 << 20      # bytes, see words()
 ROM = 1 << 15
 
+# Two more disks of the platform board without its SMMU, on its virtio-mmio transports, which no IOMMU knows of
+# anyway: a000000.virtio_mmio, whose interrupt is a level (noiommu.dtso), and a000200.virtio_mmio, an edge. The
+# kernel's drivers are loaded and take them.
+VIRTIO_DISKS = ["level", "edge"]
+VIRTIO_DISK = 1 << 30       # bytes: words() at first, then zeros
+VIRTIO_MODULES = ["virtio_mmio", "virtio_blk"]
+
 BOARDS = ["platform", "pci"]
 
 # A root directory with programs of Debian's, which guests see read-only at /clients, and for that:
@@ -295,18 +302,19 @@ def option_rom():
     return rom
 
 
-def drive(name="disk"):
+def drive(name="disk", file="disk.img", size=DISK):
     """QEMU's words for a disk, the same at each start."""
-    return ["-drive", f"if=none,id={name},format=raw,snapshot=on,file={image('disk.img', words(DISK))}"]
+    return ["-drive", f"if=none,id={name},format=raw,snapshot=on,file={image(file, words(DISK), size)}"]
 
 
-def image(name, content):
-    """The file of that name in the build directory: made once, never written by a guest."""
+def image(name, content, size=0):
+    """The file of that name in the build directory: made once, never written by a guest. What is missing is zeros."""
     path = BUILD / "vm" / name
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as new:
             new.write(content)
+            new.truncate(max(size, len(content)))
         Path(new.name).rename(path)
     return path
 
@@ -388,6 +396,11 @@ def qemu(name, dtb, initrd, smp, memory, append, extra, layout="platform", mode=
     if dtb:
         command += ["-dtb", str(dtb)]
     command += drive()
+    if "noiommu" in mode and layout == "platform":
+        command += ["-global", "virtio-mmio.force-legacy=false"]
+        for number, disk in enumerate(VIRTIO_DISKS):
+            command += drive(disk, "virtio.img", VIRTIO_DISK)
+            devices.append(f"virtio-blk-device,bus=virtio-mmio-bus.{number},drive={disk}")
     for device in devices:
         command += ["-device", device]
     return command + list(extra)
@@ -415,7 +428,7 @@ def run_all(name, commands, programs=(), modules="evfio", parameters=(), smp=2, 
         has Debian's programs in /clients, "kvm" a machine that can be a host itself, with its kernel's
         image as /bin/vmlinuz, "gic2" one whose MSIs are not told apart by their senders, "gic4" (with
         "kvm") one that can deliver them to a guest, "igb" one more function on the PCI board, "noiommu" one
-        without its SMMU
+        without its SMMU, the platform board with virtio's disks
     overlay: of the device tree, one more, by its name
     echo: pass the guest's output on to stdout as it comes
     layout: one of BOARDS
@@ -425,8 +438,11 @@ def run_all(name, commands, programs=(), modules="evfio", parameters=(), smp=2, 
     files = [*PROGRAMS.glob("*"), *map(Path, programs)]
     if "kvm" in mode:
         files.append(kernel(name) / "vmlinuz")
+    stock = list(stock)
     if "noiommu" in mode and layout == "platform":
         overlay = overlay or "noiommu"
+        # The sanitized kernel lacks one.
+        stock += [module for module in VIRTIO_MODULES if module in stock_modules(name)]
     known = [*MODULES, PCI_MODULE]
     for parameter in parameters:
         if parameter.split(".")[0] not in known:
