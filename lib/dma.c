@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <linux/evfio.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,9 +27,6 @@
 #ifndef MAP_HUGE_SHIFT
 #define MAP_HUGE_SHIFT 26
 #endif
-
-/* <linux/capability.h>: may lock any amount of memory */
-#define CAP_IPC_LOCK_BIT 14
 
 #define LARGE_PAGE (2ULL << 20)
 
@@ -143,8 +141,7 @@ int dma_update_ranges(struct evfio_container *ct)
 	return err ? fail(err, "no memory for the IOMMU's address ranges") : 0;
 }
 
-/* Whether the limit of lockable memory does not hold for this process. */
-static bool may_lock_all(void)
+bool has_capability(unsigned int number)
 {
 	char path[PATH_LEN + 32], line[128];
 	uint64_t caps = 0;
@@ -158,7 +155,7 @@ static bool may_lock_all(void)
 	}
 	if (file)
 		fclose(file);
-	return caps >> CAP_IPC_LOCK_BIT & 1;
+	return caps >> number & 1;
 }
 
 /* How much memory this process has locked, in bytes; DMA memory is among it. */
@@ -187,7 +184,7 @@ static int explain_no_memory(uint64_t size, const char *what)
 	struct rlimit rlimit;
 
 	if (!getrlimit(RLIMIT_MEMLOCK, &rlimit) && rlimit.rlim_cur != RLIM_INFINITY &&
-	    size + locked > rlimit.rlim_cur && !may_lock_all())
+	    size + locked > rlimit.rlim_cur && !has_capability(CAP_IPC_LOCK))
 		return fail(-ENOMEM, "DMA memory is locked: this needs %s, %s are locked already, "
 			    "the limit is %s: raise it with `ulimit -l` or LimitMEMLOCK=",
 			    what, format_size(has, sizeof(has), locked),

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,8 +20,7 @@
 /* Longest property read: real ones have some hundred bytes. */
 #define PROP_MAX (1 << 20)
 
-/* Reads a whole property into memory that the caller frees. Returns its length. */
-static int read_all(const char *syspath, const char *prop, char **out)
+int dt_read_in(const char *syspath, const char *node, const char *prop, char **out)
 {
 	char path[PATH_LEN], more[PATH_LEN];
 	size_t len = 0, max = 256;
@@ -28,10 +28,9 @@ static int read_all(const char *syspath, const char *prop, char **out)
 	struct stat st;
 	int fd, err;
 
-	if (strlen(prop) > sizeof(more) - sizeof("of_node/"))
+	err = snprintf(more, sizeof(more), "%s/%s", node, prop);
+	if (err < 0 || (size_t)err >= sizeof(more))
 		return fail(-ENAMETOOLONG, "property name is too long");
-	strcpy(more, "of_node/");
-	strcat(more, prop);
 	err = sysfs_path(path, sizeof(path), syspath, more);
 	if (err)
 		return err;
@@ -78,6 +77,12 @@ static int read_all(const char *syspath, const char *prop, char **out)
 	}
 	*out = data;
 	return (int)len;
+}
+
+/* Reads a whole property into memory that the caller frees. Returns its length. */
+static int read_all(const char *syspath, const char *prop, char **out)
+{
+	return dt_read_in(syspath, "of_node", prop, out);
 }
 
 bool evfio_dt_has(const char *syspath, const char *prop)

@@ -43,6 +43,7 @@ struct evfio_roots {
 	char sysfs[PATH_LEN];
 	char dev[PATH_LEN];
 	char proc[PATH_LEN];
+	char modules[PATH_LEN];		/* /lib/modules, with a directory for each release */
 };
 
 extern struct evfio_roots evfio_roots;
@@ -72,6 +73,56 @@ int sysfs_read(const char *syspath, const char *name, char *buf, size_t size);
 
 /* Writes value to the file syspath/name. Leaves no message. */
 int sysfs_write(const char *syspath, const char *name, const char *value);
+
+bool sysfs_exists(const char *syspath, const char *name);
+
+/*
+ * Path in the device tree ("" for the root) of the node of a device, or of the next device above
+ * that has one; false if there is none.
+ */
+bool node_of_device(const char *syspath, char *path, size_t size);
+
+/* All devices of the buses that VFIO has a driver for. As evfio_sysdev_list(). */
+int sysdev_list_all(struct evfio_sysdev **out);
+
+/* dt.c */
+
+/* Reads syspath/node/prop into memory that the caller frees. Its length; or a negative errno. */
+int dt_read_in(const char *syspath, const char *node, const char *prop, char **out);
+
+/*
+ * nodes.c: the device tree as a whole. Nodes are given by their paths in it, "" for the root. What
+ * a tree does not say, or says wrongly, counts as 0.
+ */
+
+/* A node that others refer to. */
+struct node {
+	struct node *next;
+	uint32_t phandle;
+	char path[];
+};
+
+/* All of them, in the tree's order, none if there is no device tree; NULL also without memory. */
+struct node *nodes_load(void);
+void nodes_free(struct node *nodes);
+
+/* The node that a cell of a property refers to: of the first entry, or of another; NULL if none. */
+const struct node *nodes_refer(const struct node *nodes, const char *path, const char *prop,
+			       unsigned int cell);
+
+/* How many entries, each a phandle and its arguments, a property has: "clocks", "#clock-cells". */
+int nodes_count(const struct node *nodes, const char *path, const char *prop, const char *cells);
+
+int nodes_interrupts(const struct node *nodes, const char *path);
+int node_regions(const char *path);
+
+/* Whether a node has a property; is switched off; and the first cell of a property. */
+bool node_has(const char *path, const char *prop);
+bool node_disabled(const char *path);
+uint32_t node_u32(const char *path, const char *prop, uint32_t otherwise);
+
+/* Makes the path that of the node above; false for the root. */
+bool node_up(char *path);
 
 /* iova.c: which IOVAs of a container are taken. Not locked: its owner does that. */
 
@@ -164,6 +215,9 @@ int container_add_device(struct evfio_container *ct, const struct evfio_sysdev *
 void container_remove_device(struct evfio_container *ct, const struct evfio_sysdev *dev);
 
 /* dma.c */
+
+/* Whether this process has a capability, by its number in capabilities(7). */
+bool has_capability(unsigned int number);
 
 /* Asks the kernel about the container's IOMMU. ct->lock is held. */
 int dma_update_ranges(struct evfio_container *ct);

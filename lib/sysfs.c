@@ -19,7 +19,9 @@
 /* PCI Code and ID Assignment, 1.6: bridges' base class. */
 #define PCI_BASE_CLASS_BRIDGE	0x06
 
-struct evfio_roots evfio_roots = { .sysfs = "/sys", .dev = "/dev", .proc = "/proc" };
+struct evfio_roots evfio_roots = {
+	.sysfs = "/sys", .dev = "/dev", .proc = "/proc", .modules = "/lib/modules",
+};
 
 static const struct bus buses[] = {
 	{ "platform", "vfio-platform" },
@@ -174,7 +176,7 @@ static char *of_path(const char *syspath)
 	return strdup(*in_tree(node) ? in_tree(node) : "/");
 }
 
-static bool sysfs_exists(const char *syspath, const char *name)
+bool sysfs_exists(const char *syspath, const char *name)
 {
 	char path[PATH_LEN];
 
@@ -194,6 +196,16 @@ static bool nearest_node(const char *syspath, char *node, size_t size)
 		if (!strcmp(path, "/sys/devices") || !strcmp(path, "/sys") || !*path)
 			return false;
 	}
+	return true;
+}
+
+bool node_of_device(const char *syspath, char *path, size_t size)
+{
+	char node[PATH_LEN];
+
+	if (!nearest_node(syspath, node, sizeof(node)) || strlen(in_tree(node)) >= size)
+		return false;
+	strcpy(path, in_tree(node));
 	return true;
 }
 
@@ -390,6 +402,11 @@ static bool want_all(const struct evfio_sysdev *dev, const void *arg)
 	(void)dev;
 	(void)arg;
 	return true;
+}
+
+int sysdev_list_all(struct evfio_sysdev **out)
+{
+	return list_buses(want_all, NULL, out);
 }
 
 int evfio_sysdev_list(struct evfio_sysdev **out)

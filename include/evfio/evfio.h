@@ -16,6 +16,7 @@
 #include <evfio/container.h>
 #include <evfio/device.h>
 #include <evfio/dma.h>
+#include <evfio/doctor.h>
 #include <evfio/dt.h>
 #include <evfio/error.h>
 #include <evfio/irq.h>

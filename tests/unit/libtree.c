@@ -208,6 +208,7 @@ void tree_new(void)
 	tree_text("proc/123/comm", "edu\n");
 	snprintf(evfio_roots.dev, sizeof(evfio_roots.dev), "%s/dev", root);
 	snprintf(evfio_roots.proc, sizeof(evfio_roots.proc), "%s/proc", root);
+	snprintf(evfio_roots.modules, sizeof(evfio_roots.modules), "%s/modules", root);
 	if (evfio_sysfs_set_root(full("sys")))
 		die("sys");
 }
