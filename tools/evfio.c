@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * evfio: list, describe, bind, unbind and reset devices; virtual functions. See evfio(1).
+ * evfio: list, describe, examine, bind, unbind and reset devices; virtual functions. See evfio(1).
  */
 #include <errno.h>
 #include <getopt.h>
@@ -158,6 +158,8 @@ static const struct command {
 	  "devices that have an IOMMU group or will get one" },
 	{ "info", "DEVICE", 1, 1, JSON, command_info,
 	  "all about one: group, regions, interrupts, DMA" },
+	{ "doctor", "[DEVICE...]", 0, ANY, JSON, command_doctor,
+	  "what stands in the way of drivers for them, and what mends that" },
 	{ "bind", "DEVICE...", 1, ANY, FORCE, command_bind,
 	  "take devices from the host and give them to VFIO" },
 	{ "unbind", "DEVICE...", 1, ANY, 0, command_unbind,
@@ -186,7 +188,7 @@ static const char options_text[] =
 	"  --count N        for irq watch: end after so many interrupts\n"
 	"  --force          for bind: even what the host itself needs; for sriov remove: even what\n"
 	"                   is in use\n"
-	"  --json           for list, info, regs, irq watch, dma test, sriov list: print JSON\n"
+	"  --json           for list, info, doctor, regs, irq watch, dma test, sriov list: print JSON\n"
 	"  --names FILE     for regs, irq watch: a description of the device's registers\n"
 	"  --sysfs DIR      read the sysfs tree at DIR instead of /sys\n"
 	"  --timeout SECONDS\n"
@@ -197,7 +199,8 @@ static const char options_text[] =
 	"\n"
 	"DEVICE is a name (10000000.edu, 0000:00:01.0), a sysfs path, or a device-tree path\n"
 	"(/edu@10000000). REGISTER is a name in FILE, or [REGION][+OFFSET[:LENGTH]].\n"
-	"Exit status: 0 if all went well, 1 if something failed, 2 for a wrong command line.\n";
+	"Exit status: 0 if all went well, 1 if something failed, 2 for a wrong command line, 3 if doctor\n"
+	"found something in the way.\n";
 
 static void usage(FILE *out)
 {

@@ -18,6 +18,7 @@ enum {
 	STATUS_OK = 0,
 	STATUS_FAILED = 1,
 	STATUS_USAGE = 2,
+	STATUS_OBSTACLE = 3,
 };
 
 /* The options of the command line; a command gets only those that it takes. */
@@ -34,6 +35,7 @@ struct options {
 /* Each command gets the words after its name, as many as it takes, and returns an exit status. */
 int command_list(char **args, const struct options *opts);
 int command_info(char **args, const struct options *opts);
+int command_doctor(char **args, const struct options *opts);
 int command_dma_test(char **args, const struct options *opts);
 int command_irq_watch(char **args, const struct options *opts);
 int command_regs(char **args, const struct options *opts);

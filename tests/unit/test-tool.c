@@ -191,6 +191,34 @@ static void regs(void)
 	prints("dma test --count 1 20000000.edu", 2, "--count is not for dma test");
 }
 
+/* The made-up tree has no /dev and no /proc for a command: what the board says of those differs. */
+static void doctor(void)
+{
+	is(run("doctor 10300000.edu", ""), 3, "evfio doctor of what the host has: exit status 3");
+	ok(!strncmp(output, "VFIO is the kernel's own", 24), "it begins with the board");
+	ok(strstr(output, "\n10300000.edu: IOMMU (group 6), not coherent, no region, "), "what it has");
+	ok(strstr(output, "\n  the host's driver syscon has it\n"
+		  "    as root: evfio bind 10300000.edu\n"), "what mends it");
+	run("doctor", "");
+	ok(strstr(output, "\n9010000.pl031: ready; IOMMU (group 7), "), "of all: what is ready");
+	ok(!strstr(output, "\n  note: it is opened with"), "without notes");
+	tree_link("sys/devices/platform/9010000.pl031/physfn",
+		  "sys/devices/platform/40000000.pcie/pci0000:00/0000:00:01.0");
+	run("doctor 9010000.pl031 10000000.edu", "");
+	ok(strstr(output, "\n  note: it is opened with the token of 0000:00:01.0 only"),
+	   "of one: with notes");
+	ok(strstr(output, "\n10000000.edu: ready; "), "and another");
+	prints("doctor 20000000.edu", 1, "no device 20000000.edu");
+	prints("doctor --force", 2, "--force is not for doctor");
+	json("doctor --json 10300000.edu 10000000.edu", "[(x[\"name\"], x[\"ready\"]) "
+	     "for x in d[\"devices\"]] == [(\"10300000.edu\", False), (\"10000000.edu\", True)]");
+	json("doctor --json 10300000.edu", "d[\"devices\"][0][\"obstacles\"] == "
+	     "[{\"text\": d[\"devices\"][0][\"reason\"], \"remedies\": [{\"where\": "
+	     "\"as root\", \"text\": \"evfio bind 10300000.edu\"}]}]");
+	json("doctor --json", "\"facts\" in d and d[\"notes\"] is not None and "
+	     "d[\"ready\"] == (not d[\"obstacles\"])");
+}
+
 int main(void)
 {
 	tree_new();
@@ -242,6 +270,7 @@ int main(void)
 	     "[\"vfio-platform\", \"syscon\"]");
 	json("info --json 10000000.edu", "d[\"compatible\"] == \"qemu,edu\"");
 
+	doctor();
 	tree_text("sys/class/tty/console/active", "ttyAMA0\n");
 	tree_text("sys/devices/platform/10300000.edu/tty/ttyAMA0/dev", "204:64\n");
 	tree_link("sys/class/tty/ttyAMA0", "sys/devices/platform/10300000.edu/tty/ttyAMA0");
