@@ -368,9 +368,12 @@ static int rom_read(struct pci_vdev *pv, u64 off, void *buf, size_t count)
 	struct pci_dev *pdev = pv->pdev;
 	void __iomem *rom;
 	size_t size;
+	u16 command;
 
-	if (!pci_config_memory(pv))
-		return pci_sleeps(pdev) ? -EIO : -ENOMEM;
+	if (!pci_config_memory(pv)) {
+		pci_read_config_word(pdev, PCI_COMMAND, &command);
+		return pci_sleeps(pdev) && command & PCI_COMMAND_MEMORY ? -EIO : -ENOMEM;
+	}
 	rom = pci_map_rom(pdev, &size);
 	if (!rom)
 		return -ENOMEM;

@@ -8,6 +8,7 @@
 /* vm: board=pci */
 #include <errno.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "libpci.h"
@@ -63,6 +64,20 @@ static void odd_address(int efd)
 	dev_close(&d);
 }
 
+/* The table of the 65 vectors that this one has is at 0x2000. */
+static void hole_first(void)
+{
+	uint8_t *none = mem_new(64 * 1024);
+	struct dev d;
+
+	munmap(none, 64 * 1024);
+	pci_open(&d, PCI_NVME);
+	cfg_write(&d, PCI_COMMAND, 2, 0);
+	is(bar_pread(&d, 0, 0x2408, none, 16), tap_kernel ? -EFAULT : -EIO,
+	   "memory off: the end of the table and what follows, to no memory");
+	dev_close(&d);
+}
+
 int main(int argc, char **argv)
 {
 	int efd;
@@ -75,6 +90,7 @@ int main(int argc, char **argv)
 	mask_by_eventfd(&d, efd);
 	dev_close(&d);
 	odd_address(efd);
+	hole_first();
 	close(efd);
 	return tap_done();
 }

@@ -167,6 +167,25 @@ static bool is_position(const struct op *op, struct answer *a, bool kernel)
 	return true;
 }
 
+/*
+ * It begins in the hole of the MSI-X table, which the kernel fills first, and goes on behind it;
+ * evfio reads up to 64 bytes before it copies them.
+ */
+static bool is_hole_first(const struct op *op, struct answer *a, bool kernel)
+{
+	const struct hardware *hw = a->edu < 0 ? NULL : &hardware[cast[a->edu]];
+	const uint64_t chunk = 64 - op->v[0] % 64, first = op->v[1] < chunk ? op->v[1] : chunk;
+	uint16_t command, power = 0;
+
+	if (!hw || op->place == GOOD || op->v[0] - hw->table >= hw->table_size ||
+	    op->v[0] - hw->table + first <= hw->table_size ||
+	    pread(fds[op->fd], &command, 2, CONFIG_AT(PCI_COMMAND)) != 2 ||
+	    (hw->pm && pread(fds[op->fd], &power, 2, CONFIG_AT(hw->pm + PCI_PM_CTRL)) != 2))
+		return false;
+	return (!(command & PCI_COMMAND_MEMORY) || (power & PCI_PM_CTRL_STATE_MASK) == 3) &&
+	       a->ret == (kernel ? -EFAULT : -EIO);
+}
+
 /* Put in the place of a trigger, if there is one. */
 static bool is_bad_eventfd(const struct op *op, struct answer *a, bool kernel)
 {
@@ -344,6 +363,8 @@ static const struct deliberate deliberate[] = {
 	{ "an eventfd that masks INTx", "set_irqs", is_mask_eventfd, NULL },
 	{ "a range that ends at the last address", "unmap_dma", is_last_address, NULL },
 	{ "RLIMIT_MEMLOCK", "map_dma", is_accounted, NULL },
+	{ "a read of the hole, and of registers behind it that do not answer, to no memory",
+	  "bar_read", is_hole_first, NULL },
 };
 
 #endif

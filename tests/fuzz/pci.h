@@ -95,6 +95,7 @@ static struct hardware {
 	uint16_t ext_caps[8];
 	unsigned int nr_caps, nr_ext_caps;
 	uint32_t pm, msi, exp;
+	uint64_t table, table_size;	/* of MSI-X: where in the fd, and in bytes */
 	uint64_t base[7], bytes[7];
 	volatile uint8_t *regs;		/* the first page of BAR 0 */
 	int group;
@@ -765,7 +766,7 @@ static void run_hot_reset(const struct op *op, struct answer *a)
 
 static void caps_find(struct hardware *hw, unsigned int n)
 {
-	uint32_t at, next;
+	uint32_t at, next, table;
 
 	for (at = hw_config(n, PCI_CAPABILITY_LIST & ~3u) & 0xfc; at; at = next) {
 		next = hw_config(n, at) >> 8 & 0xfc;
@@ -776,6 +777,13 @@ static void caps_find(struct hardware *hw, unsigned int n)
 			break;
 		case PCI_CAP_ID_MSI:
 			hw->msi = at;
+			break;
+		case PCI_CAP_ID_MSIX:
+			table = hw_config(n, at + PCI_MSIX_TABLE);
+			hw->table = (uint64_t)(table & PCI_MSIX_TABLE_BIR) << 40 |
+				    (table & PCI_MSIX_TABLE_OFFSET);
+			hw->table_size = PCI_MSIX_ENTRY_SIZE *
+					 ((hw_config(n, at) >> 16 & PCI_MSIX_FLAGS_QSIZE) + 1);
 			break;
 		case PCI_CAP_ID_EXP:
 			hw->exp = at;
