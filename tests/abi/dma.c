@@ -671,6 +671,64 @@ static void forked(struct dev *d)
 	mem_free(mem, 2 * page);
 }
 
+/* What the process takes away of what is mapped, and has anew, is not what the device has. */
+static void taken_away(struct dev *d)
+{
+	const size_t size = 4 * page;
+	struct usage before = usage(d->container);
+	int fd = memfd_create("dma", MFD_CLOEXEC);
+	uint8_t *mem, *last;
+
+	is(ftruncate(fd, (off_t)size), 0, "a file of four pages");
+	mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	last = mem + 3 * page;
+	mem_fill(last, page, 12);
+	is(dma_map(d->container, mem, IOVA, size, RW), 0, "map it");
+	is(ftruncate(fd, (off_t)page), 0, "it is cut to one");
+	is(copy(d, IOVA + 3 * page, IOVA), 0, "the device reads what it was cut off");
+	ok(mem_is(mem, LEN, 12), "that is still there");
+	is(ftruncate(fd, (off_t)size), 0, "it grows again");
+	ok(!last[0] && !memcmp(last, last + 1, page - 1), "by pages of zeros");
+	is(copy(d, IOVA, IOVA + 3 * page), 0, "the device writes where it was cut off");
+	ok(!last[0] && !memcmp(last, last + 1, page - 1), "not into the new pages");
+	is(dma_unmap(d->container, IOVA, size), size, "unmap");
+	munmap(mem, size);
+	close(fd);
+
+	mem = mem_new(size);
+	mem_fill(mem, page, 13);
+	is(dma_map(d->container, mem, IOVA, size, RW), 0, "map ordinary memory");
+	is(madvise(mem, page, MADV_DONTNEED), 0, "the process throws a page away");
+	ok(!mem[0] && !memcmp(mem, mem + 1, page - 1), "and has one of zeros");
+	is(copy(d, IOVA, IOVA + page), 0, "the device reads it");
+	ok(mem_is(mem + page, LEN, 13), "and finds what was there");
+	is(dma_unmap(d->container, IOVA, size), size, "unmap");
+	mem_free(mem, size);
+	ok(usage_same(before, usage(d->container)), "nothing is left");
+}
+
+/* A huge page that is mapped for a device, and then is no huge page any more for the process. */
+static void split(struct dev *d)
+{
+	const size_t huge = 2 * MIB;
+	uint8_t *room = mmap(NULL, 2 * huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			     -1, 0);
+	uint8_t *mem = (uint8_t *)(((uintptr_t)room + huge - 1) & ~(huge - 1));
+	struct usage before = usage(d->container);
+
+	madvise(mem, huge, MADV_HUGEPAGE);
+	memset(mem, 0, huge);
+	is(dma_map(d->container, mem, IOVA, huge, RW), 0, "map a transparent huge page");
+	is(mprotect(mem + 7 * page, page, PROT_READ), 0, "a page of it becomes read-only");
+	munmap(mem + huge / 2, huge / 4);
+	mem_fill(mem + huge - page, page, 16);
+	is(copy(d, IOVA + huge - page, IOVA), 0, "a part is unmapped; the device copies");
+	ok(mem_is(mem, LEN, 16), "from one end to the other");
+	is(dma_unmap(d->container, IOVA, huge), huge, "unmap");
+	munmap(room, 2 * huge);
+	ok(usage_same(before, usage(d->container)), "nothing is left");
+}
+
 #define THREADS	4
 #define ROUNDS	200
 
@@ -763,6 +821,8 @@ int main(int argc, char **argv)
 	bad_memory(&d);
 	vanished(&d);
 	forked(&d);
+	taken_away(&d);
+	split(&d);
 	threads(&d, false);
 	threads(&d, true);
 	dev_close(&d);

@@ -217,6 +217,42 @@ static void who_is_paid(void)
 	mem_free(mem, 2 * page);
 }
 
+/* Map page by page until no more is allowed, and unmap all of it, again and again. */
+static int fills_and_empties(int container, uint64_t iova)
+{
+	uint8_t *mem = mem_new((PAGES + 1) * page);
+	int i, n, ret;
+
+	for (i = 0; i < 100; i++) {
+		for (n = 0; n <= PAGES; n++) {
+			ret = dma_map(container, mem + n * page, iova + n * page, page, RW);
+			if (ret)
+				break;
+		}
+		if (n != PAGES || ret != -ENOMEM || locked_kb() != PAGES * (long)page / 1024)
+			return 1;
+		if (dma_unmap(container, iova, PAGES * page) != (int64_t)(PAGES * page) ||
+		    locked_kb())
+			return 2;
+	}
+	return 0;
+}
+
+static int two_fill_and_empty(void *arg)
+{
+	const struct dev *d = arg;
+	int ret, other;
+	pid_t pid;
+
+	limit(PAGES * page);
+	pid = fork();
+	ret = fills_and_empties(d->container, pid ? IOVA : 2 * IOVA);
+	if (!pid)
+		_exit(ret);
+	other = child_wait(pid);
+	return ret ? ret : other;
+}
+
 /* Who may lock memory without limit may map without limit. */
 static void privileged(void)
 {
@@ -238,6 +274,8 @@ static void privileged(void)
 
 int main(int argc, char **argv)
 {
+	struct dev d;
+
 	tap_start(argc, argv);
 	page = (size_t)sysconf(_SC_PAGESIZE);
 	answers = mmap(NULL, sizeof(*answers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -247,6 +285,10 @@ int main(int argc, char **argv)
 	unprivileged();
 	who_pays();
 	who_is_paid();
+	dev_open(&d, EDU0);
+	is(in_child_unprivileged(two_fill_and_empty, &d), 0,
+	   "two processes in one container, each up to its limit: neither pays for the other");
+	dev_close(&d);
 	privileged();
 	return tap_done();
 }
