@@ -368,26 +368,35 @@ static long iommu_unmap_dma(void *obj, union evfio_args *args, unsigned long arg
 	return iommu->ops->unmap(iommu->data, &range, all ? 0 : 1, &unmap->size);
 }
 
-/* The ranges behind the fixed part of an argument, ascending and apart; or an ERR_PTR. */
-static struct evfio_iommu_range *ranges_get(const struct evfio_iommu_ranges *user,
-					    unsigned long arg)
+static bool ranges_in_order(const struct evfio_iommu_range *ranges, u32 nr)
 {
-	struct evfio_iommu_range *ranges;
 	u32 i;
 
-	if (!user->nr || user->nr > EVFIO_IOMMU_RANGES_MAX || user->pad ||
-	    struct_size(user, ranges, user->nr) > user->argsz)
+	for (i = 1; i < nr; i++)
+		if (ranges[i].iova < ranges[i - 1].iova ||
+		    ranges[i].iova - ranges[i - 1].iova < ranges[i - 1].size)
+			return false;
+	return true;
+}
+
+/*
+ * The ranges behind the @fixed part of an argument, ascending and apart, the first @some of @nr and
+ * the others each for themselves; or an ERR_PTR.
+ */
+static struct evfio_iommu_range *ranges_get(unsigned long arg, u32 argsz, size_t fixed, u32 some,
+					    u32 nr)
+{
+	struct evfio_iommu_range *ranges;
+
+	if (some > nr || nr > EVFIO_IOMMU_RANGES_MAX || nr > (argsz - fixed) / sizeof(*ranges))
 		return ERR_PTR(-EINVAL);
-	ranges = evfio_tail_get(arg, sizeof(*user), user->nr, sizeof(*ranges));
+	ranges = evfio_tail_get(arg, fixed, nr, sizeof(*ranges));
 	if (IS_ERR(ranges))
 		return ranges;
-	for (i = 1; i < user->nr; i++)
-		if (ranges[i].iova < ranges[i - 1].iova ||
-		    ranges[i].iova - ranges[i - 1].iova < ranges[i - 1].size) {
-			kfree(ranges);
-			return ERR_PTR(-EINVAL);
-		}
-	return ranges;
+	if (ranges_in_order(ranges, some) && ranges_in_order(ranges + some, nr - some))
+		return ranges;
+	kfree(ranges);
+	return ERR_PTR(-EINVAL);
 }
 
 static long iommu_map_ranges(void *obj, union evfio_args *args, unsigned long arg)
@@ -397,9 +406,9 @@ static long iommu_map_ranges(void *obj, union evfio_args *args, unsigned long ar
 	struct evfio_iommu *iommu = obj;
 	long ret;
 
-	if (!user->flags || user->flags & ~MAP_FLAGS)
+	if (!user->flags || user->flags & ~MAP_FLAGS || !user->nr || user->pad)
 		return -EINVAL;
-	ranges = ranges_get(user, arg);
+	ranges = ranges_get(arg, user->argsz, sizeof(*user), 0, user->nr);
 	if (IS_ERR(ranges))
 		return PTR_ERR(ranges);
 	ret = iommu->ops->map(iommu->data, ranges, user->nr, user->flags);
@@ -414,12 +423,50 @@ static long iommu_unmap_ranges(void *obj, union evfio_args *args, unsigned long 
 	struct evfio_iommu *iommu = obj;
 	long ret;
 
-	if (user->flags)
+	if (user->flags || !user->nr || user->pad)
 		return -EINVAL;
-	ranges = ranges_get(user, arg);
+	ranges = ranges_get(arg, user->argsz, sizeof(*user), 0, user->nr);
 	if (IS_ERR(ranges))
 		return PTR_ERR(ranges);
 	ret = iommu->ops->unmap(iommu->data, ranges, user->nr, &user->size);
+	kfree(ranges);
+	return ret;
+}
+
+static long iommu_register(void *obj, union evfio_args *args, unsigned long arg)
+{
+	struct evfio_iommu_register *user = &args->reg;
+	struct evfio_iommu *iommu = obj;
+
+	if (!user->flags || user->flags & ~MAP_FLAGS || user->pad)
+		return -EINVAL;
+	return iommu->ops->buffer_add(iommu->data, user, &user->id);
+}
+
+static long iommu_unregister(void *obj, union evfio_args *args, unsigned long arg)
+{
+	struct evfio_iommu *iommu = obj;
+
+	if (args->unreg.flags)
+		return -EINVAL;
+	return iommu->ops->buffer_remove(iommu->data, args->unreg.id);
+}
+
+static long iommu_move(void *obj, union evfio_args *args, unsigned long arg)
+{
+	const struct evfio_iommu_move *user = &args->move;
+	struct evfio_iommu_range *ranges;
+	struct evfio_iommu *iommu = obj;
+	u32 nr;
+	long ret;
+
+	if (user->flags & ~(u32)EVFIO_IOMMU_MOVE_LAZY || user->pad ||
+	    check_add_overflow(user->nr_unmap, user->nr_map, &nr))
+		return -EINVAL;
+	ranges = ranges_get(arg, user->argsz, sizeof(*user), user->nr_unmap, nr);
+	if (IS_ERR(ranges))
+		return PTR_ERR(ranges);
+	ret = iommu->ops->move(iommu->data, user, ranges);
 	kfree(ranges);
 	return ret;
 }
@@ -434,6 +481,11 @@ static const struct evfio_ioctl iommu_ioctls[] = {
 	{ EVFIO_IOMMU_MAP, sizeof(struct evfio_iommu_ranges), EVFIO_ARGSZ, iommu_map_ranges },
 	{ EVFIO_IOMMU_UNMAP, sizeof(struct evfio_iommu_ranges),
 	  EVFIO_ARGSZ | EVFIO_OUT, iommu_unmap_ranges },
+	{ EVFIO_IOMMU_REGISTER, sizeof(struct evfio_iommu_register),
+	  EVFIO_ARGSZ | EVFIO_OUT, iommu_register },
+	{ EVFIO_IOMMU_UNREGISTER, sizeof(struct evfio_iommu_unregister),
+	  EVFIO_ARGSZ, iommu_unregister },
+	{ EVFIO_IOMMU_MOVE, sizeof(struct evfio_iommu_move), EVFIO_ARGSZ, iommu_move },
 };
 
 static const struct evfio_ioctl container_ioctls[] = {
@@ -442,25 +494,22 @@ static const struct evfio_ioctl container_ioctls[] = {
 	{ VFIO_SET_IOMMU, 0, 0, container_set_iommu },
 };
 
-/* What the container does not know is its IOMMU's; without one it is EINVAL, not ENOTTY. */
+/* What its IOMMU does not know is the container's; without one it is EINVAL, not ENOTTY. */
 static long container_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct evfio_container *container = file->private_data;
-	struct evfio_iommu *iommu;
-	long ret;
+	struct evfio_iommu *iommu = iommu_get(container);
+	long ret = -ENOIOCTLCMD;
 
-	ret = evfio_ioctl(container_ioctls, ARRAY_SIZE(container_ioctls), container, cmd, arg,
-			  -ENOIOCTLCMD);
-	if (ret != -ENOIOCTLCMD)
-		return ret;
-	iommu = iommu_get(container);
-	if (!iommu)
-		return -EINVAL;
-	ret = -ENOTTY;
-	if (!evfio_is_noiommu(iommu->ops))
-		ret = evfio_ioctl(iommu_ioctls, ARRAY_SIZE(iommu_ioctls), iommu, cmd, arg, ret);
-	iommu_put(iommu);
-	return ret;
+	if (iommu) {
+		if (!evfio_is_noiommu(iommu->ops))
+			ret = evfio_ioctl(iommu_ioctls, ARRAY_SIZE(iommu_ioctls), iommu, cmd, arg,
+					  ret);
+		iommu_put(iommu);
+	}
+	return ret != -ENOIOCTLCMD ? ret :
+	       evfio_ioctl(container_ioctls, ARRAY_SIZE(container_ioctls), container, cmd, arg,
+			   iommu ? -ENOTTY : -EINVAL);
 }
 
 static int container_open(struct inode *inode, struct file *file)

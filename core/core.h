@@ -43,6 +43,9 @@ union evfio_args {
 	struct vfio_iommu_type1_dma_map		map;
 	struct vfio_iommu_type1_dma_unmap	unmap;
 	struct evfio_iommu_ranges	ranges;
+	struct evfio_iommu_register	reg;
+	struct evfio_iommu_unregister	unreg;
+	struct evfio_iommu_move		move;
 };
 
 long evfio_ioctl(const struct evfio_ioctl *table, size_t rows, void *obj, unsigned int cmd,

@@ -371,11 +371,14 @@ struct evfio_iommu_info {
  *	what cannot be pinned may be a peer
  * @unmap: VFIO_IOMMU_UNMAP_DMA of all of @ranges, of everything if @nr is 0, or, on failure, of
  *	none; sets *@size to the bytes unmapped
+ * @buffer_add: EVFIO_IOMMU_REGISTER; sets *@id
+ * @buffer_remove: EVFIO_IOMMU_UNREGISTER
+ * @move: EVFIO_IOMMU_MOVE; the numbers of ranges are checked
  * @info: describe it
  *
- * Ranges are ascending and apart. @map, @unmap and @info may run side by side with each other, and
- * with @attach and @detach. They and @release may wait for a struct evfio_device's lock; @attach
- * and @detach may not.
+ * Ranges are ascending and apart. @map, @unmap, @move, the buffer_ ones and @info may run side by
+ * side with each other, and with @attach and @detach. They and @release may wait for a struct
+ * evfio_device's lock; @attach and @detach may not.
  */
 struct evfio_iommu_ops {
 	struct list_head	node;
@@ -390,6 +393,11 @@ struct evfio_iommu_ops {
 			       u32 prot);
 	int		(*unmap)(void *iommu, const struct evfio_iommu_range *ranges,
 				 unsigned int nr, u64 *size);
+	int		(*buffer_add)(void *iommu, const struct evfio_iommu_register *user,
+				      u32 *id);
+	int		(*buffer_remove)(void *iommu, u32 id);
+	int		(*move)(void *iommu, const struct evfio_iommu_move *user,
+				const struct evfio_iommu_range *ranges);
 	int		(*info)(void *iommu, struct evfio_iommu_info *info);
 };
 

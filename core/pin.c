@@ -313,17 +313,18 @@ EXPORT_SYMBOL_GPL(evfio_pin_charged);
  * evfio_pin() - account and pin memory of the current process
  * @pinned: as for evfio_pin_charged()
  * @vaddr: the same
+ * @coalesce: the same
  *
  * Return: as evfio_pin_charged(); -ENOMEM also if RLIMIT_MEMLOCK would be exceeded. On failure
  * nothing is pinned or accounted.
  */
-int evfio_pin(struct pinned *pinned, unsigned long vaddr)
+int evfio_pin(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 {
 	int ret = evfio_charge(current->mm, pinned->pages);
 
 	if (ret)
 		return ret;
-	ret = evfio_pin_charged(pinned, vaddr, true);
+	ret = evfio_pin_charged(pinned, vaddr, coalesce);
 	if (ret)
 		evfio_uncharge(current->mm, pinned->pages);
 	return ret;

@@ -92,7 +92,7 @@ static inline bool time_for_others(unsigned int n)
 
 int evfio_charge(struct mm_struct *mm, unsigned long pages);
 void evfio_uncharge(struct mm_struct *mm, unsigned long pages);
-int evfio_pin(struct pinned *pinned, unsigned long vaddr);
+int evfio_pin(struct pinned *pinned, unsigned long vaddr, bool coalesce);
 int evfio_pin_charged(struct pinned *pinned, unsigned long vaddr, bool coalesce);
 void evfio_unpin(struct pinned *pinned, struct credit *credit);
 void evfio_settle(struct credit *credit);

@@ -99,7 +99,7 @@ long evfio_noiommu_pin(void *obj, union evfio_args *args, unsigned long arg)
 		return -ENOMEM;
 	pinned->pages = user->size >> PAGE_SHIFT;
 	pinned->write = !!(user->flags & VFIO_DMA_MAP_FLAG_WRITE);
-	ret = evfio_pin(pinned, user->vaddr) ?: pinned_tell(vdev->dev, pinned, user, arg) ?:
+	ret = evfio_pin(pinned, user->vaddr, true) ?: pinned_tell(vdev->dev, pinned, user, arg) ?:
 	      evfio_device_lock(vdev);
 	if (!ret) {
 		ret = xa_alloc(&vdev->pins, &user->id, pinned, xa_limit_32b, GFP_KERNEL_ACCOUNT);

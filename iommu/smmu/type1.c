@@ -6,15 +6,17 @@
  * domains (hardware address spaces, each with the groups attached to it); every mapping is in
  * every domain. Groups share a domain where the hardware allows it and their devices agree about
  * cache coherence. What a user has mapped of a device can be mapped for DMA too: such a mapping has
- * a peer instead of pinned pages, and is in the hardware when the core says so, until it dies.
+ * a peer instead of pinned pages, and is in the hardware when the core says so, until it dies. And
+ * it can be a window of a registered buffer (buffer.c), whose pages are pinned already.
  *
  * A mapping passes through four states. RESERVED: its range is taken; it is being pinned and
  * programmed. LIVE: the user knows of it. DYING: it is being taken out of the hardware. GONE: it is
- * out, and being unpinned; its range is still taken. Only the tree and the state are under the
- * lock: pinning, which may wait for a page of the user's for as long as that likes, holds nothing,
- * so neither other ranges nor groups that come or go wait for it. Who needs a range that is in
- * transit waits, and can be killed. Several ranges of one call are reserved in ascending order,
- * so that two such calls never wait for each other; an unmap holds nothing while it waits.
+ * out, and being unpinned; its range is still taken. A window can be STALE before it is DYING: the
+ * user has unmapped it and lets the hardware keep it, until many can be taken out at a time or
+ * somebody needs its range. Only the tree and the state are under the lock: pinning, which may wait
+ * for a page of the user's for as long as that likes, holds nothing, so neither other ranges nor
+ * groups that come or go wait for it. Who needs a range that is in transit waits, and can be
+ * killed; and holds nothing while it waits, but takes all it needs at once.
  *
  *	domains_lock	the domains, their groups; held for reading while a mapping is programmed
  *			or taken out of them, until its state or peer::mapped says so. Taken inside
@@ -33,9 +35,11 @@
 #include <linux/overflow.h>
 #include <linux/rbtree.h>
 #include <linux/slab.h>
+#include <linux/xarray.h>
 
 #include "../../core/evfio.h"
 #include "../../core/pin.h"
+#include "buffer.h"
 
 static bool allow_unsafe_interrupts;
 module_param(allow_unsafe_interrupts, bool, 0644);
@@ -53,24 +57,40 @@ MODULE_PARM_DESC(dma_entry_limit, "mappings a container may have");
 /* Invalidations of one range each, which together cost a domain about what one of all does. */
 #define MANY_FLUSHES	16
 
-enum state { RESERVED, LIVE, DYING, GONE };
+/* Stale windows that are taken out together. */
+#define MANY_STALE	64
+
+/*
+ * How often over its windows may have a buffer: what their page tables cost is bounded by that, and
+ * by what its owner may lock.
+ */
+#define WINDOWS_MAX	16
+
+enum state { RESERVED, LIVE, STALE, DYING, GONE };
 
 /*
  * @node, @page: its place in the tree, by the number of its first page; mappings never overlap
  * @prot: IOMMU_READ | IOMMU_WRITE, IOMMU_MMIO for a peer
  * @state: enum state
- * @peer: it is of a peer, as which it was allocated, and not of memory
- * @next: in the list that a map or unmap is working on, ascending
- * @pinned: pinned::pages is its size from the beginning, whether that is pinned or not
+ * @peer: it is part of a struct peer
+ * @window: it is one of @buffer; neither of both: it holds memory
+ * @next: in the list that somebody is working on, or in that of the stale ones
+ * @pinned: pinned::pages is its size from the beginning, whether that is pinned or not; of a
+ *	window, pinned::pfn is where it begins in the buffer
+ * @buffer: of a window, in the place of pinned::mm
  */
 struct mapping {
 	struct rb_node	node;
 	u64		page : 52;
 	u64		prot : 6;
-	u64		state : 2;
+	u64		state : 3;
 	u64		peer : 1;
+	u64		window : 1;
 	struct mapping	*next;
-	struct pinned	pinned;
+	union {
+		struct buffer	*buffer;
+		struct pinned	pinned;
+	};
 };
 
 /* There may be tens of thousands. */
@@ -100,10 +120,16 @@ static dma_addr_t mapping_last(const struct mapping *m)
 	return mapping_iova(m) + (mapping_size(m) - 1);
 }
 
+/* Whether it holds its memory. */
+static bool mapping_holds(const struct mapping *m)
+{
+	return !m->peer && !m->window;
+}
+
 /* How many pages it holds. */
 static unsigned long mapping_pinned(const struct mapping *m)
 {
-	return m->peer ? 0 : m->pinned.pages;
+	return mapping_holds(m) ? m->pinned.pages : 0;
 }
 
 static struct peer *mapping_peer(struct mapping *m)
@@ -114,7 +140,8 @@ static struct peer *mapping_peer(struct mapping *m)
 /* Whether it is in every domain, or in none. */
 static bool mapping_programmed(struct mapping *m)
 {
-	return m->state != GONE && (m->peer ? mapping_peer(m)->mapped : m->state != RESERVED);
+	return m->state != GONE &&
+	       (m->peer ? mapping_peer(m)->mapped : m->state != RESERVED);
 }
 
 static void mapping_free(struct mapping *m)
@@ -146,9 +173,12 @@ struct type1 {
 	struct list_head	domains;
 
 	struct mutex		lock;	/* all below */
+	struct xarray		buffers;
 	struct rb_root		mappings;
 	wait_queue_head_t	settled;
-	unsigned int		avail;
+	struct mapping		*stale;
+	unsigned int		nr_stale;
+	unsigned int		limit;	/* of count, as it was when this was opened */
 	unsigned int		count;
 	u64			pinned;
 	u64			pgsizes;
@@ -207,22 +237,6 @@ static struct mapping *mapping_insert(struct type1 *iommu, struct mapping *new)
 	return NULL;
 }
 
-/* Sleep until some mapping has settled, or until killed. Drops the lock meanwhile. */
-static noinline int settled_wait(struct type1 *iommu)
-{
-	DEFINE_WAIT(wait);
-
-	lockdep_assert_held(&iommu->lock);
-	if (fatal_signal_pending(current))
-		return -EINTR;
-	prepare_to_wait(&iommu->settled, &wait, TASK_KILLABLE);
-	mutex_unlock(&iommu->lock);
-	schedule();
-	mutex_lock(&iommu->lock);
-	finish_wait(&iommu->settled, &wait);
-	return 0;
-}
-
 /* Some mapping has settled. */
 static void settled_wake(struct type1 *iommu)
 {
@@ -246,22 +260,35 @@ static void domain_unmap(struct domain *d, struct mapping *m, size_t size)
 	WARN_ON_ONCE(size && iommu_unmap(d->domain, mapping_iova(m), size) != size);
 }
 
+/* The memory of a mapping from its page @done on, as far as it is in one piece. */
+static bool mapping_extent(const struct mapping *m, unsigned long done, struct extent_at *at,
+			   struct extent *e)
+{
+	if (!m->window)
+		return extent_next(&m->pinned, at, e);
+	if (done == m->pinned.pages)
+		return false;
+	*e = buffer_extent(m->buffer, m->pinned.pfn + done, m->pinned.pages - done);
+	return true;
+}
+
 static int domain_map(struct domain *d, struct mapping *m)
 {
 	int prot = m->prot | (d->coherent && !(m->prot & IOMMU_MMIO) ? IOMMU_CACHE : 0);
-	dma_addr_t iova = mapping_iova(m);
+	struct extent_at at = { };
+	unsigned long done = 0;
 	unsigned int n = 0;
 	struct extent e;
 	int ret;
 
-	for_each_extent(e, &m->pinned) {
-		ret = evfio_domain_map(d->domain, iova, PFN_PHYS(e.pfn),
-				       (size_t)e.count << PAGE_SHIFT, prot);
+	while (mapping_extent(m, done, &at, &e)) {
+		ret = evfio_domain_map(d->domain, mapping_iova(m) + PFN_PHYS(done),
+				       PFN_PHYS(e.pfn), (size_t)e.count << PAGE_SHIFT, prot);
 		if (ret) {
-			domain_unmap(d, m, iova - mapping_iova(m));
+			domain_unmap(d, m, PFN_PHYS(done));
 			return ret;
 		}
-		iova += PFN_PHYS(e.count);
+		done += e.count;
 		if (time_for_others(n++))
 			cond_resched();
 	}
@@ -274,14 +301,15 @@ static int domain_map(struct domain *d, struct mapping *m)
  */
 static void domain_unmap_list(struct domain *d, struct mapping *list, unsigned int nr)
 {
+	dma_addr_t first = mapping_iova(list), last = 0;
 	struct iommu_iotlb_gather gather;
-	dma_addr_t last = 0;
 	struct mapping *m;
 
 	iommu_iotlb_gather_init(&gather);
 	gather.queued = nr > MANY_FLUSHES && d->domain->ops->flush_iotlb_all;
 	for (m = list; m; m = m->next) {
-		last = mapping_last(m);
+		first = min(first, mapping_iova(m));
+		last = max(last, mapping_last(m));
 		if (mapping_programmed(m))
 			WARN_ON_ONCE(iommu_unmap_fast(d->domain, mapping_iova(m), mapping_size(m),
 						      &gather) != mapping_size(m));
@@ -291,8 +319,7 @@ static void domain_unmap_list(struct domain *d, struct mapping *list, unsigned i
 	if (gather.queued) {
 		iommu_flush_iotlb_all(d->domain);
 		/* A driver that gathers only ranges flushes this one, and frees the tables. */
-		iommu_iotlb_gather_add_range(&gather, mapping_iova(list),
-					     last - mapping_iova(list) + 1);
+		iommu_iotlb_gather_add_range(&gather, first, last - first + 1);
 	}
 	iommu_iotlb_sync(d->domain, &gather);
 }
@@ -355,7 +382,7 @@ static int mapping_add_peer(struct type1 *iommu, struct mapping **mapping, unsig
 	mutex_lock(&iommu->lock);
 	*m = **mapping;
 	iommu->pinned -= mapping_pinned(m);
-	m->peer = true;
+	m->peer = 1;
 	m->prot |= IOMMU_MMIO;
 	rb_replace_node(&(*mapping)->node, &m->node, &iommu->mappings);
 	mutex_unlock(&iommu->lock);
@@ -376,9 +403,10 @@ static void mapping_erase(struct type1 *iommu, struct mapping *m)
 {
 	lockdep_assert_held(&iommu->lock);
 	rb_erase(&m->node, &iommu->mappings);
-	iommu->avail++;
 	iommu->count--;
 	iommu->pinned -= mapping_pinned(m);
+	if (m->window)
+		m->buffer->used -= m->pinned.pages;
 }
 
 /* Check an address range: not empty, aligned to the smallest page, no overflow. */
@@ -393,58 +421,82 @@ static int range_check(struct type1 *iommu, u64 start, u64 size, u64 *last)
 	return 0;
 }
 
-/* Take the range of a new mapping, if it is in order, free and usable. */
+/* Whether there is room for one more mapping; -EAGAIN: soon. */
+static int mapping_admit(struct type1 *iommu, const struct mapping *m)
+{
+	const struct buffer *buffer = m->buffer;
+
+	if (iommu->count < iommu->limit &&
+	    (!m->window ||
+	     buffer->used + m->pinned.pages <= WINDOWS_MAX * (u64)buffer->pinned.pages))
+		return 0;
+	return iommu->stale ? -EAGAIN : -ENOSPC;
+}
+
+/* Make a mapping a window of a buffer. */
+static int mapping_slice(struct mapping *m, struct buffer *buffer, unsigned long page)
+{
+	if (page >= buffer->pinned.pages || m->pinned.pages > buffer->pinned.pages - page)
+		return -EINVAL;
+	m->window = 1;
+	m->prot = buffer->prot;
+	m->buffer = buffer;
+	m->pinned.pfn = page;
+	return 0;
+}
+
+/*
+ * Take the range of a new mapping, of memory or, with @buffer, of that, if it is in order, free and
+ * usable; -EAGAIN: soon.
+ */
 static int mapping_reserve(struct type1 *iommu, struct mapping *m,
-			   const struct evfio_iommu_range *range)
+			   const struct evfio_iommu_range *range, struct buffer *buffer)
 {
 	struct mapping *other;
 	u64 last, vlast;
 	int ret;
 
-	lockdep_assert_held(&iommu->lock);
 	ret = range_check(iommu, range->iova, range->size, &last) ?:
 	      range_check(iommu, range->vaddr, range->size, &vlast);
 	if (ret)
 		return ret;
 	if (last != (dma_addr_t)last || vlast != (unsigned long)vlast)
 		return -EINVAL;
-	while ((other = mapping_insert(iommu, m))) {
-		ret = other->state == LIVE ? -EEXIST : settled_wait(iommu);
-		if (ret)
-			return ret;
-	}
-	if (!iommu->avail)
-		ret = -ENOSPC;
-	else if (!range_usable(iommu, range->iova, last))
-		ret = -EINVAL;
+	ret = buffer ? mapping_slice(m, buffer, range->vaddr >> PAGE_SHIFT) : 0;
+	if (ret)
+		return ret;
+	other = mapping_insert(iommu, m);
+	if (other)
+		return other->state == LIVE ? -EEXIST : -EAGAIN;
+	ret = mapping_admit(iommu, m) ?: range_usable(iommu, range->iova, last) ? 0 : -EINVAL;
 	if (ret) {
 		rb_erase(&m->node, &iommu->mappings);
 		return ret;
 	}
-	iommu->avail--;
 	iommu->count++;
 	iommu->pinned += mapping_pinned(m);
+	if (buffer)
+		buffer->used += m->pinned.pages;
 	return 0;
 }
 
 /* Take all of the ranges for a list of mappings, or none. */
 static int mappings_reserve(struct type1 *iommu, struct mapping *list,
-			    const struct evfio_iommu_range *ranges)
+			    const struct evfio_iommu_range *ranges, struct buffer *buffer)
 {
 	struct mapping *m, *taken;
-	int ret = 0;
+	int ret;
 
-	lockdep_assert_held(&iommu->lock);
 	for (m = list; m; m = m->next) {
-		ret = mapping_reserve(iommu, m, ranges++);
+		ret = mapping_reserve(iommu, m, ranges++, buffer);
 		if (ret)
-			break;
+			goto erase;
 	}
-	if (!ret)
-		return 0;
+	return 0;
+
+erase:
 	for (taken = list; taken != m; taken = taken->next)
 		mapping_erase(iommu, taken);
-	settled_wake(iommu);
 	return ret;
 }
 
@@ -458,30 +510,36 @@ static void mappings_free(struct mapping *list)
 	}
 }
 
-/* A mapping for each of the ranges, as a list; NULL without memory. */
-static struct mapping *mappings_new(const struct evfio_iommu_range *ranges, unsigned int nr,
-				    u32 flags)
+/* What the user's flags let devices do. */
+static int prot_of(u32 flags)
 {
-	const bool read = flags & VFIO_DMA_MAP_FLAG_READ;
-	const bool write = flags & VFIO_DMA_MAP_FLAG_WRITE;
-	struct mapping *list = NULL, **tail = &list, *m;
+	return (flags & VFIO_DMA_MAP_FLAG_READ ? IOMMU_READ : 0) |
+	       (flags & VFIO_DMA_MAP_FLAG_WRITE ? IOMMU_WRITE : 0);
+}
 
-	for (; nr; nr--, ranges++) {
+/* A mapping for each of the ranges, as a list. */
+static int mappings_new(const struct evfio_iommu_range *ranges, unsigned int nr, int prot,
+			struct mapping **list)
+{
+	struct mapping **tail = list, *m;
+
+	for (*list = NULL; nr; nr--, ranges++) {
 		m = kmem_cache_alloc(mappings, GFP_KERNEL);
 		if (!m) {
-			mappings_free(list);
-			return NULL;
+			mappings_free(*list);
+			return -ENOMEM;
 		}
 		*m = (struct mapping){
 			.page = ranges->iova >> PAGE_SHIFT,
-			.prot = (read ? IOMMU_READ : 0) | (write ? IOMMU_WRITE : 0),
+			.prot = prot,
 			.state = RESERVED,
-			.pinned = { .pages = ranges->size >> PAGE_SHIFT, .write = write },
+			.pinned = { .pages = ranges->size >> PAGE_SHIFT,
+				    .write = !!(prot & IOMMU_WRITE) },
 		};
 		*tail = m;
 		tail = &m->next;
 	}
-	return list;
+	return 0;
 }
 
 /* Pin the memory of a list of mappings, which is accounted at once; or make peers of them. */
@@ -534,7 +592,8 @@ static u64 mappings_remove(struct type1 *iommu, struct mapping *list)
 	up_read(&iommu->domains_lock);
 
 	for (m = list; m; m = m->next)
-		evfio_unpin(&m->pinned, &credit);
+		if (mapping_holds(m))
+			evfio_unpin(&m->pinned, &credit);
 	evfio_settle(&credit);
 
 	mutex_lock(&iommu->lock);
@@ -543,29 +602,128 @@ static u64 mappings_remove(struct type1 *iommu, struct mapping *list)
 		mapping_erase(iommu, m);
 	}
 	mutex_unlock(&iommu->lock);
-	settled_wake(iommu);
 	mappings_free(list);
+	settled_wake(iommu);
 	return size;
 }
 
-static int type1_map(void *data, const struct evfio_iommu_range *ranges, unsigned int nr, u32 flags)
+/*
+ * Doom what there is in a range, and append it to a list. @at is the first mapping that can be in
+ * it, if that is known, and then the first that can be in a range after it.
+ */
+static int range_doom(struct type1 *iommu, dma_addr_t iova, dma_addr_t last, bool windows,
+		      struct mapping **at, struct mapping ***tail)
 {
-	struct mapping *m, *list, *end;
-	struct type1 *iommu = data;
-	int ret;
+	struct mapping *m = *at;
 
-	list = mappings_new(ranges, nr, flags);
-	if (!list)
-		return -ENOMEM;
-	mutex_lock(&iommu->lock);
-	ret = mappings_reserve(iommu, list, ranges);
-	mutex_unlock(&iommu->lock);
-	if (ret) {
-		mappings_free(list);
-		return ret;
+	if (!m || mapping_last(m) < iova)
+		m = mapping_first(iommu, iova, last);
+	for (; m && mapping_iova(m) <= last; m = mapping_next(m, (dma_addr_t)U64_MAX)) {
+		/* Version 1 stops at a mapping that begins before the range. */
+		if (!iommu->v2 && mapping_iova(m) < iova)
+			break;
+		if (m->state != LIVE)
+			return -EAGAIN;
+		/* Version 2: all or nothing of each. */
+		if (iommu->v2 && (mapping_iova(m) < iova || mapping_last(m) > last))
+			return -EINVAL;
+		if (windows && !m->window)
+			return -EINVAL;
+		m->state = DYING;
+		**tail = m;
+		*tail = &m->next;
 	}
+	*at = m;
+	return 0;
+}
 
-	ret = mappings_pin(iommu, &list, ranges);
+static void mappings_settle(struct mapping *list, enum state state)
+{
+	for (; list; list = list->next)
+		list->state = state;
+}
+
+/*
+ * Doom the mappings in some ranges, or all if there are no ranges, and make them a list; -EAGAIN if
+ * some are in transit. On failure all is as it was.
+ */
+static int mappings_doom(struct type1 *iommu, const struct evfio_iommu_range *ranges,
+			 unsigned int nr, bool windows, struct mapping **list)
+{
+	struct mapping *at = NULL, **tail = list;
+	int ret = 0;
+	u64 last;
+
+	if (!nr)
+		ret = range_doom(iommu, 0, (dma_addr_t)U64_MAX, windows, &at, &tail);
+	for (; nr && !ret; nr--, ranges++)
+		ret = range_check(iommu, ranges->iova, ranges->size, &last) ?:
+		      range_doom(iommu, ranges->iova, last, windows, &at, &tail);
+	*tail = NULL;
+	if (ret)
+		mappings_settle(*list, LIVE);
+	return ret;
+}
+
+/* The stale windows, for mappings_remove(). */
+static struct mapping *stale_take(struct type1 *iommu)
+{
+	struct mapping *list = iommu->stale;
+
+	lockdep_assert_held(&iommu->lock);
+	mappings_settle(list, DYING);
+	iommu->stale = NULL;
+	iommu->nr_stale = 0;
+	return list;
+}
+
+/* Take what is stale out of the hardware. */
+static noinline void stale_remove(struct type1 *iommu)
+{
+	struct mapping *list;
+
+	mutex_lock(&iommu->lock);
+	list = stale_take(iommu);
+	mutex_unlock(&iommu->lock);
+	if (list)
+		mappings_remove(iommu, list);
+}
+
+static void stale_drop(struct type1 *iommu)
+{
+	if (READ_ONCE(iommu->stale))
+		stale_remove(iommu);
+}
+
+/*
+ * Make way for somebody who was told -EAGAIN: take out what is stale, else sleep until some mapping
+ * has settled, or until killed. Drops the lock meanwhile.
+ */
+static noinline int settled_wait(struct type1 *iommu)
+{
+	bool stale = iommu->stale;
+	DEFINE_WAIT(wait);
+
+	lockdep_assert_held(&iommu->lock);
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (!stale)
+		prepare_to_wait(&iommu->settled, &wait, TASK_KILLABLE);
+	mutex_unlock(&iommu->lock);
+	if (stale)
+		stale_remove(iommu);
+	else
+		schedule();
+	mutex_lock(&iommu->lock);
+	finish_wait(&iommu->settled, &wait);
+	return 0;
+}
+
+/* Program a list of mappings, unless pinning it failed, and let the user know of them, or undo. */
+static int mappings_finish(struct type1 *iommu, struct mapping *list, int ret)
+{
+	struct mapping *m, *end;
+
 	down_read(&iommu->domains_lock);
 	for (end = list; !ret && end; end = end->next) {
 		ret = end->peer ? 0 : mapping_map(iommu, end);
@@ -584,61 +742,26 @@ static int type1_map(void *data, const struct evfio_iommu_range *ranges, unsigne
 	return ret;
 }
 
-/*
- * Doom what there is in a range, and append it to a list. @at is the first mapping that can be in
- * it, if that is known, and then the first that can be in a range after it.
- */
-static int range_doom(struct type1 *iommu, dma_addr_t iova, dma_addr_t last, struct mapping **at,
-		      struct mapping ***tail)
+static int type1_map(void *data, const struct evfio_iommu_range *ranges, unsigned int nr, u32 flags)
 {
-	struct mapping *m = *at;
-
-	if (!m || mapping_last(m) < iova)
-		m = mapping_first(iommu, iova, last);
-	for (; m && mapping_iova(m) <= last; m = mapping_next(m, (dma_addr_t)U64_MAX)) {
-		/* Version 1 stops at a mapping that begins before the range. */
-		if (!iommu->v2 && mapping_iova(m) < iova)
-			break;
-		if (m->state != LIVE)
-			return -EAGAIN;
-		/* Version 2: all or nothing of each. */
-		if (iommu->v2 && (mapping_iova(m) < iova || mapping_last(m) > last))
-			return -EINVAL;
-		m->state = DYING;
-		**tail = m;
-		*tail = &m->next;
-	}
-	*at = m;
-	return 0;
-}
-
-/* Doom the mappings an unmap takes out, and return them as a list. */
-static int mappings_doom(struct type1 *iommu, const struct evfio_iommu_range *ranges,
-			 unsigned int nr, struct mapping **list)
-{
-	struct mapping *m, *at, **tail;
-	unsigned int i;
-	u64 last;
+	struct type1 *iommu = data;
+	struct mapping *list;
 	int ret;
 
-	lockdep_assert_held(&iommu->lock);
-	for (;;) {
-		at = NULL;
-		tail = list;
-		ret = nr ? 0 : range_doom(iommu, 0, (dma_addr_t)U64_MAX, &at, &tail);
-		for (i = 0; i < nr && !ret; i++)
-			ret = range_check(iommu, ranges[i].iova, ranges[i].size, &last) ?:
-			      range_doom(iommu, ranges[i].iova, last, &at, &tail);
-		*tail = NULL;
-		if (!ret)
-			return 0;
-		for (m = *list; m; m = m->next)
-			m->state = LIVE;
-		if (ret == -EAGAIN)
-			ret = settled_wait(iommu);
-		if (ret)
-			return ret;
+	ret = mappings_new(ranges, nr, prot_of(flags), &list);
+	if (ret)
+		return ret;
+	mutex_lock(&iommu->lock);
+	do {
+		ret = mappings_reserve(iommu, list, ranges, NULL);
+	} while (ret == -EAGAIN && !(ret = settled_wait(iommu)));
+	mutex_unlock(&iommu->lock);
+	if (ret) {
+		mappings_free(list);
+		return ret;
 	}
+	ret = mappings_pin(iommu, &list, ranges);
+	return mappings_finish(iommu, list, ret);
 }
 
 static int type1_unmap(void *data, const struct evfio_iommu_range *ranges, unsigned int nr,
@@ -649,10 +772,162 @@ static int type1_unmap(void *data, const struct evfio_iommu_range *ranges, unsig
 	int ret;
 
 	mutex_lock(&iommu->lock);
-	ret = mappings_doom(iommu, ranges, nr, &list);
+	do {
+		ret = mappings_doom(iommu, ranges, nr, false, &list);
+	} while (ret == -EAGAIN && !(ret = settled_wait(iommu)));
 	mutex_unlock(&iommu->lock);
 	*size = !ret && list ? mappings_remove(iommu, list) : 0;
 	return ret;
+}
+
+static int type1_buffer_add(void *data, const struct evfio_iommu_register *user, u32 *id)
+{
+	struct type1 *iommu = data;
+	struct credit credit = { };
+	struct buffer *buffer;
+	u64 last;
+	int ret;
+
+	mutex_lock(&iommu->lock);
+	ret = range_check(iommu, user->vaddr, user->size, &last);
+	mutex_unlock(&iommu->lock);
+	if (ret)
+		return ret;
+	if (last != (unsigned long)last)
+		return -EINVAL;
+	buffer = buffer_new(user->vaddr, user->size >> PAGE_SHIFT, prot_of(user->flags),
+			    !disable_hugepages);
+	if (IS_ERR(buffer))
+		return PTR_ERR(buffer);
+	mutex_lock(&iommu->lock);
+	ret = xa_alloc(&iommu->buffers, id, buffer, xa_limit_32b, GFP_KERNEL_ACCOUNT);
+	if (!ret)
+		iommu->pinned += buffer->pinned.pages;
+	mutex_unlock(&iommu->lock);
+	if (ret) {
+		buffer_free(buffer, &credit);
+		evfio_settle(&credit);
+	}
+	return ret;
+}
+
+/* Take a buffer without windows out of the table; -EAGAIN if it has some that have yet to go. */
+static int buffer_erase(struct type1 *iommu, u32 id, struct buffer **buffer)
+{
+	struct mapping *m;
+
+	lockdep_assert_held(&iommu->lock);
+	*buffer = xa_load(&iommu->buffers, id);
+	if (!*buffer)
+		return -ENOENT;
+	if ((*buffer)->used) {
+		for_each_mapping(m, iommu, 0, (dma_addr_t)U64_MAX)
+			if (m->window && m->state == LIVE && m->buffer == *buffer)
+				return -EBUSY;
+		return -EAGAIN;
+	}
+	xa_erase(&iommu->buffers, id);
+	iommu->pinned -= (*buffer)->pinned.pages;
+	return 0;
+}
+
+static int type1_buffer_remove(void *data, u32 id)
+{
+	struct type1 *iommu = data;
+	struct credit credit = { };
+	struct buffer *buffer;
+	int ret;
+
+	mutex_lock(&iommu->lock);
+	do {
+		ret = buffer_erase(iommu, id, &buffer);
+	} while (ret == -EAGAIN && !(ret = settled_wait(iommu)));
+	mutex_unlock(&iommu->lock);
+	if (ret)
+		return ret;
+	buffer_free(buffer, &credit);
+	evfio_settle(&credit);
+	return 0;
+}
+
+/* Take all that a move needs, or nothing: windows to unmap, the list @gone; ranges for @list. */
+static int windows_begin(struct type1 *iommu, const struct evfio_iommu_move *user,
+			 const struct evfio_iommu_range *ranges, struct mapping *list,
+			 struct mapping **gone)
+{
+	struct buffer *buffer = NULL;
+	int ret = 0;
+
+	lockdep_assert_held(&iommu->lock);
+	if (list) {
+		buffer = xa_load(&iommu->buffers, user->id);
+		if (!buffer)
+			return -ENOENT;
+	}
+	*gone = NULL;
+	if (user->nr_unmap)
+		ret = mappings_doom(iommu, ranges, user->nr_unmap, true, gone);
+	if (ret)
+		return ret;
+	ret = mappings_reserve(iommu, list, ranges + user->nr_unmap, buffer);
+	if (ret)
+		mappings_settle(*gone, LIVE);
+	return ret;
+}
+
+/* Leave unmapped windows in the hardware for the moment. Returns those whose time has come. */
+static struct mapping *stale_add(struct type1 *iommu, struct mapping *list)
+{
+	struct mapping *m, *next;
+
+	mutex_lock(&iommu->lock);
+	for (m = list; m; m = next) {
+		next = m->next;
+		m->state = STALE;
+		m->next = iommu->stale;
+		iommu->stale = m;
+		iommu->nr_stale++;
+	}
+	list = iommu->nr_stale < MANY_STALE ? NULL : stale_take(iommu);
+	mutex_unlock(&iommu->lock);
+	settled_wake(iommu);
+	return list;
+}
+
+static int type1_move(void *data, const struct evfio_iommu_move *user,
+		      const struct evfio_iommu_range *ranges)
+{
+	struct mapping *list, *gone;
+	struct type1 *iommu = data;
+	int ret;
+
+	ret = mappings_new(ranges + user->nr_unmap, user->nr_map, 0, &list);
+	if (ret)
+		return ret;
+	mutex_lock(&iommu->lock);
+	do {
+		ret = windows_begin(iommu, user, ranges, list, &gone);
+	} while (ret == -EAGAIN && !(ret = settled_wait(iommu)));
+	mutex_unlock(&iommu->lock);
+	if (ret) {
+		mappings_free(list);
+		return ret;
+	}
+	ret = mappings_finish(iommu, list, 0);
+	if (ret) {
+		mutex_lock(&iommu->lock);
+		mappings_settle(gone, LIVE);
+		mutex_unlock(&iommu->lock);
+		settled_wake(iommu);
+		return ret;
+	}
+	if (user->flags & EVFIO_IOMMU_MOVE_LAZY)
+		gone = stale_add(iommu, gone);
+	else
+		stale_drop(iommu);
+	if (gone)
+		mappings_remove(iommu, gone);
+	return 0;
 }
 
 static int type1_info(void *data, struct evfio_iommu_info *info)
@@ -667,7 +942,7 @@ static int type1_info(void *data, struct evfio_iommu_info *info)
 		ret = -ENOMEM;
 	info->nr_ranges = iommu->nr_ranges;
 	info->pgsizes = iommu->pgsizes;
-	info->avail = iommu->avail;
+	info->avail = iommu->limit - iommu->count;
 	info->mappings = iommu->count;
 	info->pinned = iommu->pinned;
 	mutex_unlock(&iommu->lock);
@@ -675,14 +950,14 @@ static int type1_info(void *data, struct evfio_iommu_info *info)
 }
 
 /* The page sizes and ranges that suit all domains and groups, as they are computed. */
-struct window {
+struct usable {
 	u64			pgsizes;
 	unsigned int		nr;
 	struct vfio_iova_range	*ranges;
 };
 
 /* Leave [start, end] out of the ranges. There is room for one more. */
-static void window_exclude(struct window *w, u64 start, u64 end)
+static void usable_exclude(struct usable *w, u64 start, u64 end)
 {
 	struct vfio_iova_range *r;
 	unsigned int i;
@@ -718,7 +993,7 @@ static void resv_free(struct list_head *regions)
 		kfree(region);
 }
 
-static int window_exclude_resv(struct window *w, struct iommu_group *group)
+static int usable_exclude_resv(struct usable *w, struct iommu_group *group)
 {
 	struct iommu_resv_region *region;
 	struct vfio_iova_range *ranges;
@@ -736,7 +1011,7 @@ static int window_exclude_resv(struct window *w, struct iommu_group *group)
 		w->ranges = ranges;
 		list_for_each_entry(region, &regions, list)
 			if (region->type != IOMMU_RESV_DIRECT_RELAXABLE)
-				window_exclude(w, region->start,
+				usable_exclude(w, region->start,
 					       region->start + region->length - 1);
 	} else {
 		ret = -ENOMEM;
@@ -745,14 +1020,14 @@ static int window_exclude_resv(struct window *w, struct iommu_group *group)
 	return ret;
 }
 
-static int window_compute(struct type1 *iommu, struct window *w)
+static int usable_compute(struct type1 *iommu, struct usable *w)
 {
 	struct iommu_domain_geometry *geometry;
 	struct attached *attached;
 	struct domain *d;
 	int ret;
 
-	*w = (struct window){ .pgsizes = U64_MAX, .nr = 1 };
+	*w = (struct usable){ .pgsizes = U64_MAX, .nr = 1 };
 	w->ranges = kmalloc(sizeof(*w->ranges), GFP_KERNEL);
 	if (!w->ranges)
 		return -ENOMEM;
@@ -762,11 +1037,11 @@ static int window_compute(struct type1 *iommu, struct window *w)
 		geometry = &d->domain->geometry;
 		w->pgsizes &= d->domain->pgsize_bitmap;
 		if (geometry->aperture_start)
-			window_exclude(w, 0, geometry->aperture_start - 1);
+			usable_exclude(w, 0, geometry->aperture_start - 1);
 		if (geometry->aperture_end < U64_MAX)
-			window_exclude(w, geometry->aperture_end + 1, U64_MAX);
+			usable_exclude(w, geometry->aperture_end + 1, U64_MAX);
 		list_for_each_entry(attached, &d->groups, node) {
-			ret = window_exclude_resv(w, attached->group);
+			ret = usable_exclude_resv(w, attached->group);
 			if (ret) {
 				kfree(w->ranges);
 				return ret;
@@ -779,7 +1054,7 @@ static int window_compute(struct type1 *iommu, struct window *w)
 	return 0;
 }
 
-static void window_swap(struct type1 *iommu, struct window *w)
+static void usable_swap(struct type1 *iommu, struct usable *w)
 {
 	lockdep_assert_held(&iommu->lock);
 	swap(iommu->ranges, w->ranges);
@@ -801,17 +1076,17 @@ static bool mappings_fit(struct type1 *iommu)
 /* Compute anew what can be mapped, after groups have changed; -EINVAL if a mapping cannot stay. */
 static int type1_refresh(struct type1 *iommu)
 {
-	struct window w;
+	struct usable w;
 	int ret;
 
 	lockdep_assert_held_write(&iommu->domains_lock);
-	ret = window_compute(iommu, &w);
+	ret = usable_compute(iommu, &w);
 	if (ret)
 		return ret;
 	mutex_lock(&iommu->lock);
-	window_swap(iommu, &w);
+	usable_swap(iommu, &w);
 	if (!mappings_fit(iommu)) {
-		window_swap(iommu, &w);
+		usable_swap(iommu, &w);
 		ret = -EINVAL;
 	}
 	mutex_unlock(&iommu->lock);
@@ -972,6 +1247,8 @@ static int type1_attach(void *data, struct iommu_group *group)
 		return PTR_ERR(new);
 	}
 
+	/* Only what the user knows of may be in its way. */
+	stale_drop(iommu);
 	down_write(&iommu->domains_lock);
 	d = type1_share(iommu, new, group);
 	if (d) {
@@ -1029,7 +1306,8 @@ static void *type1_open(unsigned long type)
 	mutex_init(&iommu->lock);
 	iommu->mappings = RB_ROOT;
 	init_waitqueue_head(&iommu->settled);
-	iommu->avail = READ_ONCE(dma_entry_limit);
+	xa_init_flags(&iommu->buffers, XA_FLAGS_ALLOC);
+	iommu->limit = READ_ONCE(dma_entry_limit);
 	return iommu;
 }
 
@@ -1038,14 +1316,20 @@ static void type1_release(void *data)
 {
 	struct credit credit = { };
 	struct type1 *iommu = data;
+	struct buffer *buffer;
+	unsigned long id;
 	struct mapping *m;
 
 	while ((m = mapping_first(iommu, 0, (dma_addr_t)U64_MAX))) {
 		rb_erase(&m->node, &iommu->mappings);
 		mapping_drop_peer(m);
-		evfio_unpin(&m->pinned, &credit);
+		if (mapping_holds(m))
+			evfio_unpin(&m->pinned, &credit);
 		mapping_free(m);
 	}
+	xa_for_each(&iommu->buffers, id, buffer)
+		buffer_free(buffer, &credit);
+	xa_destroy(&iommu->buffers);
 	evfio_settle(&credit);
 	kfree(iommu->ranges);
 	kfree(iommu);
@@ -1062,6 +1346,7 @@ static int type1_check(void *data, unsigned long extension)
 	case VFIO_TYPE1v2_IOMMU:
 	case VFIO_UNMAP_ALL:
 	case EVFIO_EXT_IOMMU_RANGES:
+	case EVFIO_EXT_IOMMU_BUFFER:
 		return 1;
 	case VFIO_DMA_CC_IOMMU:
 		if (!iommu)
@@ -1094,6 +1379,9 @@ static struct evfio_iommu_ops type1_ops = {
 	.detach		= type1_detach,
 	.map		= type1_map,
 	.unmap		= type1_unmap,
+	.buffer_add	= type1_buffer_add,
+	.buffer_remove	= type1_buffer_remove,
+	.move		= type1_move,
 	.info		= type1_info,
 };
 

@@ -748,6 +748,43 @@ int64_t dma_unmap_ranges(int container, const struct evfio_iommu_range *ranges, 
 	return ranges_call(container, EVFIO_IOMMU_UNMAP, 0, ranges, nr);
 }
 
+int dma_register(int container, const void *mem, uint64_t size, uint32_t flags)
+{
+	struct evfio_iommu_register arg = {
+		.argsz = sizeof(arg), .flags = flags, .vaddr = (uintptr_t)mem, .size = size,
+	};
+	int ret = xioctl(container, EVFIO_IOMMU_REGISTER, &arg);
+
+	return ret ? ret : (int)arg.id;
+}
+
+int dma_unregister(int container, int id)
+{
+	struct evfio_iommu_unregister arg = { .argsz = sizeof(arg), .id = (uint32_t)id };
+
+	return xioctl(container, EVFIO_IOMMU_UNREGISTER, &arg);
+}
+
+int dma_move(int container, int id, uint32_t flags, const struct evfio_iommu_range *unmap,
+	     uint32_t nr_unmap, const struct evfio_iommu_range *map, uint32_t nr_map)
+{
+	const size_t size = sizeof(struct evfio_iommu_move) + (nr_unmap + nr_map) * sizeof(*map);
+	struct evfio_iommu_move *arg = malloc(size);
+	int ret;
+
+	*arg = (struct evfio_iommu_move){
+		.argsz = (uint32_t)size, .flags = flags, .id = (uint32_t)id,
+		.nr_unmap = nr_unmap, .nr_map = nr_map,
+	};
+	if (nr_unmap)
+		memcpy(arg->ranges, unmap, nr_unmap * sizeof(*unmap));
+	if (nr_map)
+		memcpy(arg->ranges + nr_unmap, map, nr_map * sizeof(*map));
+	ret = xioctl(container, EVFIO_IOMMU_MOVE, arg);
+	free(arg);
+	return ret;
+}
+
 const struct vfio_iommu_type1_info *iommu_info(int container)
 {
 	static union {

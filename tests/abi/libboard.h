@@ -195,6 +195,12 @@ int dma_map_ranges(int container, const struct evfio_iommu_range *ranges, uint32
 		   uint32_t flags);
 int64_t dma_unmap_ranges(int container, const struct evfio_iommu_range *ranges, uint32_t nr);
 
+/* EVFIO_IOMMU_REGISTER, which returns the number; EVFIO_IOMMU_UNREGISTER and EVFIO_IOMMU_MOVE. */
+int dma_register(int container, const void *mem, uint64_t size, uint32_t flags);
+int dma_unregister(int container, int id);
+int dma_move(int container, int id, uint32_t flags, const struct evfio_iommu_range *unmap,
+	     uint32_t nr_unmap, const struct evfio_iommu_range *map, uint32_t nr_map);
+
 /* VFIO_IOMMU_GET_INFO with room for everything, or NULL. The next call overwrites it. */
 const struct vfio_iommu_type1_info *iommu_info(int container);
 

@@ -8,7 +8,7 @@
 #	make bench-repeat	... twice: how far are two runs apart?
 #	make bench-wall		nanoseconds, in PAIRS=5 pairs of boots on each kernel: never the same twice
 #	make bench-disk		examples/virtio-blk.c against the kernel's own driver: disk.sh
-#	make bench-profile	where the instructions go, by function: of PROFILE=page, ranges or pread
+#	make bench-profile	where the instructions go, by function: of PROFILE=page, ranges, move or pread
 #
 # BENCH_KERNELS="6.1 6.12" chooses kernels; KERNEL and DISK="MIB DEPTH BYTES" are for bench-disk.
 

@@ -5,7 +5,7 @@
  *	guest platform DEVICE [DEVICE WITH A RESET LINE]
  *	guest pci DEVICE
  *	guest floor			(floor.c) what mapping costs at least
- *	guest profile page|ranges|pread DEVICE		for profile.py: does nothing else, for ever
+ *	guest profile page|ranges|move|pread DEVICE	for profile.py: does nothing else, for ever
  *
  * The device is an edu. Meant for QEMU's -icount shift=0, where the counter that the clocks are
  * made of counts instructions: a nanosecond is one. Prints "title<TAB>unit<TAB>value" a row, one
@@ -304,6 +304,57 @@ static void bench_ranges(const struct dev *d)
 	    since(start) / times / RANGES);
 }
 
+/* Windows of a registered buffer go round through so many places. */
+#define PLACES	256
+
+/* Where the @nr windows of the @round-th call are. */
+static void windows_fill(struct evfio_iommu_range *windows, unsigned int nr, unsigned int round)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		windows[i] = (struct evfio_iommu_range){
+			WINDOW + (round * nr % PLACES + i) * 2 * PAGE, i * PAGE, PAGE
+		};
+}
+
+static void window_moves(const struct dev *d, int id, unsigned int nr, uint32_t flags,
+			 const char *title)
+{
+	const unsigned int warm = PLACES / nr, times = 2000 / nr;
+	struct evfio_iommu_range from[RANGES], to[RANGES];
+	uint64_t start = 0;
+
+	settle(5);
+	windows_fill(from, nr, 0);
+	must(dma_move(d->container, id, 0, NULL, 0, from, nr), "EVFIO_IOMMU_MOVE");
+	for (unsigned int i = 0; i < warm + times; i++) {
+		windows_fill(from, nr, i);
+		windows_fill(to, nr, i + 1);
+		if (i == warm)
+			start = counter();
+		must(dma_move(d->container, id, flags, from, nr, to, nr), "EVFIO_IOMMU_MOVE");
+	}
+	row(title, "instructions", since(start) / (times * nr));
+	must(dma_unmap(d->container, WINDOW, 2 * PLACES * PAGE), "UNMAP_DMA");
+}
+
+static void bench_windows(const struct dev *d)
+{
+	void *mem;
+	int id;
+
+	if (floor_fd >= 0 || !check_extension(d->container, EVFIO_EXT_IOMMU_BUFFER))
+		return;
+	mem = memory(RANGES * PAGE, 0, ORDERED);
+	id = dma_register(d->container, mem, RANGES * PAGE, RW);
+	must(id, "EVFIO_IOMMU_REGISTER");
+	window_moves(d, id, 1, 0, "move a window of one page");
+	window_moves(d, id, 1, EVFIO_IOMMU_MOVE_LAZY, "move a window of one page lazily");
+	window_moves(d, id, RANGES, 0, "move 64 windows of one page, each");
+	window_moves(d, id, RANGES, EVFIO_IOMMU_MOVE_LAZY, "move 64 windows of one page lazily, each");
+	must(dma_unregister(d->container, id), "EVFIO_IOMMU_UNREGISTER");
+	munmap(mem, RANGES * PAGE);
+}
+
 static void bench_many(const struct dev *d)
 {
 	char *mem = memory(MANY * PAGE, 0, ORDERED);
@@ -476,10 +527,11 @@ static void bench_first_dma(const char *name)
 /* What is where in the kernel; then one operation again and again. */
 static void profile(const char *what, const char *name)
 {
-	struct evfio_iommu_range ranges[RANGES];
+	struct evfio_iommu_range ranges[RANGES], from, to;
 	FILE *symbols = fopen("/proc/kallsyms", "re");
 	char line[512], type;
 	struct dev d;
+	int id;
 
 	take(name);
 	open_all(&d, name, open_group(name));
@@ -487,12 +539,18 @@ static void profile(const char *what, const char *name)
 		if (sscanf(line, "%*x %c", &type) == 1 && strchr("tTwW", type))
 			fputs(line, stdout);
 	ranges_fill(ranges, memory(RANGES * PAGE, 0, ORDERED));
+	id = dma_register(d.container, (void *)(uintptr_t)ranges[0].vaddr, RANGES * PAGE, RW);
 	settle(5);
 	puts("again and again");
-	for (;;) {
+	for (unsigned int i = 0;; i++) {
+		windows_fill(&from, 1, i);
+		windows_fill(&to, 1, i + 1);
 		if (!strcmp(what, "ranges")) {
 			must(dma_map_ranges(d.container, ranges, RANGES, RW), "EVFIO_IOMMU_MAP");
 			must(dma_unmap_ranges(d.container, ranges, RANGES), "EVFIO_IOMMU_UNMAP");
+		} else if (!strcmp(what, "move")) {
+			must(dma_move(d.container, id, EVFIO_IOMMU_MOVE_LAZY, &from, 1, &to, 1),
+			     "EVFIO_IOMMU_MOVE");
 		} else if (!strcmp(what, "pread")) {
 			must(sys(pread(d.fd, line, 4, VFIO_OFFSET(0) + EDU_REG_ID)), "pread");
 		} else {
@@ -509,6 +567,7 @@ static void bench_mapping(const struct dev *d)
 	bench_range(d, "1 GiB of 2 MiB pages", HUGE, MAP_HUGETLB, ORDERED, false);
 	bench_page(d);
 	bench_ranges(d);
+	bench_windows(d);
 	bench_many(d);
 }
 

@@ -31,7 +31,7 @@ KERNEL = 1 << 63
 SECONDS = 2     # of tracing
 SHOWN = 60
 # Of each operation: how many calls it takes, how many are done by those.
-OPERATIONS = {"page": (2, 1), "ranges": (2, 64), "pread": (1, 1)}
+OPERATIONS = {"page": (2, 1), "ranges": (2, 64), "move": (1, 1), "pread": (1, 1)}
 
 
 def symbols(lines):

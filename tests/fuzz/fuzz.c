@@ -179,6 +179,7 @@ static bool failed_nth(int fd)
 static struct dev dev;
 static int container, group, spare, efd[3];
 static uint8_t *memory, *scattered, *huge;
+static int buffer;
 static char text[8192];
 static unsigned int wrong;
 
@@ -425,6 +426,61 @@ static long unmap_ranges(void)
 	int64_t ret = dma_unmap_ranges(dev.container, ranges, nr);
 
 	return ret < 0 ? ret : 0;
+}
+
+static long register_scattered(void)
+{
+	buffer = dma_register(dev.container, scattered, SCATTERED * PAGE, RW);
+	return buffer < 0 ? buffer : 0;
+}
+
+static long have_buffer(void)
+{
+	have_open();
+	return ok_or_bail(register_scattered(), "EVFIO_IOMMU_REGISTER");
+}
+
+/* Of one run, and of more. */
+static const struct evfio_iommu_range windows_of[] = {
+	{ IOVA, 3 * PAGE, PAGE }, { 2 * IOVA, PAGE, 12 * PAGE },
+};
+
+static long map_windows(void)
+{
+	return dma_move(dev.container, buffer, 0, NULL, 0, windows_of, ARRAY_SIZE(windows_of));
+}
+
+static long have_windows(void)
+{
+	have_buffer();
+	return ok_or_bail(map_windows(), "EVFIO_IOMMU_MOVE");
+}
+
+static long move_windows(void)
+{
+	const struct evfio_iommu_range to = { 4 * IOVA, 20 * PAGE, 20 * PAGE };
+
+	return dma_move(dev.container, buffer, 0, windows_of, ARRAY_SIZE(windows_of), &to, 1);
+}
+
+static long move_lazily(void)
+{
+	const struct evfio_iommu_range to = { 4 * IOVA, 20 * PAGE, 20 * PAGE };
+
+	return dma_move(dev.container, buffer, EVFIO_IOMMU_MOVE_LAZY, windows_of,
+			ARRAY_SIZE(windows_of), &to, 1);
+}
+
+static long have_stale(void)
+{
+	have_windows();
+	return ok_or_bail(dma_move(dev.container, 0, EVFIO_IOMMU_MOVE_LAZY, windows_of,
+				   ARRAY_SIZE(windows_of), NULL, 0), "EVFIO_IOMMU_MOVE");
+}
+
+static long unregister(void)
+{
+	return dma_unregister(dev.container, buffer);
 }
 
 /* A second group comes to mappings that exist. */
@@ -843,6 +899,11 @@ static const struct step platform_steps[] = {
 	{ "EVFIO_IOMMU_MAP", have_open, map_ranges, drop_open, false },
 	{ "EVFIO_IOMMU_MAP, two domains", have_two_domains, map_ranges, drop_second, false },
 	{ "EVFIO_IOMMU_UNMAP", have_ranges, unmap_ranges, drop_open, false },
+	{ "EVFIO_IOMMU_REGISTER", have_open, register_scattered, drop_open, false },
+	{ "EVFIO_IOMMU_MOVE, new windows", have_buffer, map_windows, drop_open, false },
+	{ "EVFIO_IOMMU_MOVE", have_windows, move_windows, drop_open, false },
+	{ "EVFIO_IOMMU_MOVE, lazily", have_windows, move_lazily, drop_open, false },
+	{ "EVFIO_IOMMU_UNREGISTER", have_stale, unregister, drop_open, false },
 	{ "UNMAP_DMA a page", have_page, unmap_page, drop_open, false },
 	{ "UNMAP_DMA registers", have_peer, unmap_peer, drop_open, false },
 	{ "UNMAP_DMA all", have_scattered, unmap_all, drop_open, false },
@@ -1190,12 +1251,9 @@ static void random_map(void)
 }
 
 /* Ascending, but for a few, and with more or less of a gap between them. */
-static void random_ranges(void)
+static void make_ranges(struct evfio_iommu_range *ranges, uint32_t nr)
 {
-	struct evfio_iommu_range ranges[24];
-	uint32_t nr = 1 + below(ARRAY_SIZE(ranges));
 	uint64_t iova = an_iova();
-	int64_t ret;
 
 	for (uint32_t i = 0; i < nr; i++) {
 		uint64_t pages = 1 + (one_in(8) ? below(200) : below(3));
@@ -1212,6 +1270,15 @@ static void random_ranges(void)
 		if (one_in(200))
 			iova = an_iova();
 	}
+}
+
+static void random_ranges(void)
+{
+	struct evfio_iommu_range ranges[24];
+	uint32_t nr = 1 + below(ARRAY_SIZE(ranges));
+	int64_t ret;
+
+	make_ranges(ranges, nr);
 	if (one_in(2)) {
 		ret = did(dma_map_ranges(a_container(), ranges, nr, 1 + below(3)));
 		if (!ret)
@@ -1221,6 +1288,33 @@ static void random_ranges(void)
 	}
 	if (did(dma_unmap_ranges(a_container(), ranges, nr)) > 0)
 		atomic_fetch_add(&shared->unmaps, 1);
+}
+
+/* Buffers have small numbers, of which some are in use; IOVAs have often been used before. */
+static void random_windows(void)
+{
+	struct evfio_iommu_range ranges[24];
+	uint32_t nr = 1 + below(ARRAY_SIZE(ranges)), nr_unmap = one_in(3) ? 0 : below(nr + 1);
+	const uint32_t pages = 1 + below(200);
+	const int id = (int)below(4);
+
+	switch (below(8)) {
+	case 0:
+		did(dma_register(a_container(), arena + below(ARENA_PAGES - pages) * PAGE,
+				 pages * PAGE, 1 + below(3)));
+		break;
+	case 1:
+		did(dma_unregister(a_container(), id));
+		break;
+	default:
+		make_ranges(ranges, nr_unmap);
+		make_ranges(ranges + nr_unmap, nr - nr_unmap);
+		for (uint32_t i = nr_unmap; i < nr; i++)
+			ranges[i].vaddr = below(200) * PAGE;
+		if (!did(dma_move(a_container(), id, below(2), ranges, nr_unmap, ranges + nr_unmap,
+				  nr - nr_unmap)))
+			atomic_fetch_add(&shared->maps, nr - nr_unmap);
+	}
 }
 
 /* What is mapped is swapped out, thrown away, made read-only, replaced, or made huge. */
@@ -1288,7 +1382,8 @@ static void random_poke(void)
 		VFIO_DEVICE_GET_IRQ_INFO, VFIO_DEVICE_FEATURE, VFIO_GROUP_GET_STATUS,
 		VFIO_GROUP_SET_CONTAINER, VFIO_IOMMU_GET_INFO, VFIO_IOMMU_UNMAP_DMA,
 		VFIO_CHECK_EXTENSION, VFIO_GROUP_GET_DEVICE_FD, VFIO_IOMMU_MAP_DMA,
-		EVFIO_IOMMU_MAP, EVFIO_IOMMU_UNMAP,
+		EVFIO_IOMMU_MAP, EVFIO_IOMMU_UNMAP, EVFIO_IOMMU_REGISTER,
+		EVFIO_IOMMU_UNREGISTER, EVFIO_IOMMU_MOVE,
 	};
 
 	for (size_t i = 0; i < sizeof(junk); i++)
@@ -1347,7 +1442,7 @@ static void random_call(void)
 	uint64_t count = 1;
 	unsigned int edu;
 
-	switch (below(44)) {
+	switch (below(48)) {
 	case 0 ... 10:
 		random_map();
 		break;
@@ -1410,6 +1505,9 @@ static void random_call(void)
 		break;
 	case 39 ... 41:
 		random_ranges();
+		break;
+	case 42 ... 45:
+		random_windows();
 		break;
 	default:
 		random_memory();

@@ -259,4 +259,107 @@ struct evfio_iommu_ranges {
  */
 #define EVFIO_IOMMU_UNMAP	_IO(EVFIO_TYPE, 6)
 
+/*
+ * Registered buffers: memory that is pinned and accounted once, and then mapped in windows, whose
+ * making, moving and unmapping costs no pinning: for drivers that map anew for each transfer.
+ *
+ * A window is a mapping of its own: it counts as one, and VFIO_IOMMU_UNMAP_DMA takes it away as any
+ * other. Together the windows of a buffer may be 16 times its size.
+ */
+#define EVFIO_EXT_IOMMU_BUFFER	0xef07
+
+/**
+ * struct evfio_iommu_register - argument of EVFIO_IOMMU_REGISTER
+ * @argsz: size of the structure
+ * @flags: VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE or both: what devices may do with it
+ * @vaddr: the caller's address of it, a multiple of the smallest page of the IOMMU's
+ * @size: in bytes, a multiple of that
+ * @id: out: for EVFIO_IOMMU_MOVE and EVFIO_IOMMU_UNREGISTER
+ * @pad: 0
+ */
+struct evfio_iommu_register {
+	__u32	argsz;
+	__u32	flags;
+	__aligned_u64	vaddr;
+	__aligned_u64	size;
+	__u32	id;
+	__u32	pad;
+};
+
+/*
+ * EVFIO_IOMMU_REGISTER - on a container's fd: make memory a buffer
+ *
+ * It stays one until EVFIO_IOMMU_UNREGISTER, or until the container loses its IOMMU with its last
+ * group. No device reaches it but through windows.
+ *
+ * Return: 0; -1 and errno: EINVAL for @argsz, @flags, @pad, or @vaddr and @size; ENOMEM if
+ * RLIMIT_MEMLOCK would be exceeded, or without memory; EFAULT if there is no such memory, or not to
+ * be accessed so; EINTR when killed.
+ */
+#define EVFIO_IOMMU_REGISTER	_IO(EVFIO_TYPE, 7)
+
+/**
+ * struct evfio_iommu_unregister - argument of EVFIO_IOMMU_UNREGISTER
+ * @argsz: size of the structure
+ * @flags: 0
+ * @id: which buffer
+ */
+struct evfio_iommu_unregister {
+	__u32	argsz;
+	__u32	flags;
+	__u32	id;
+};
+
+/*
+ * EVFIO_IOMMU_UNREGISTER - on a container's fd: give a buffer's memory back
+ *
+ * No device reaches any of it when it returns.
+ *
+ * Return: 0; -1 and errno: EINVAL for @argsz or @flags, ENOENT if there is no such buffer, EBUSY if
+ * it has windows.
+ */
+#define EVFIO_IOMMU_UNREGISTER	_IO(EVFIO_TYPE, 8)
+
+/*
+ * EVFIO_IOMMU_MOVE_LAZY: devices may reach what is unmapped for a while: until the next
+ * EVFIO_IOMMU_MOVE without it, EVFIO_IOMMU_UNREGISTER, or whatever needs its IOVAs. So that many
+ * windows are one flush of the IOMMU's TLBs.
+ */
+#define EVFIO_IOMMU_MOVE_LAZY	0x1
+
+/**
+ * struct evfio_iommu_move - argument of EVFIO_IOMMU_MOVE
+ * @argsz: size of the structure and its @ranges
+ * @flags: EVFIO_IOMMU_MOVE_LAZY or 0
+ * @id: which buffer is mapped; not looked at without @nr_map
+ * @nr_unmap: how many of the @ranges, the first ones, are unmapped
+ * @nr_map: how many, the others, are mapped; together at most EVFIO_IOMMU_RANGES_MAX
+ * @pad: 0
+ * @ranges: where windows are, of any buffer; then where they are to be, and in @vaddr from which
+ *	byte of the buffer on. Both in ascending order of their IOVAs, none overlapping another
+ */
+struct evfio_iommu_move {
+	__u32	argsz;
+	__u32	flags;
+	__u32	id;
+	__u32	nr_unmap;
+	__u32	nr_map;
+	__u32	pad;
+	struct evfio_iommu_range	ranges[];
+};
+
+/*
+ * EVFIO_IOMMU_MOVE - on a container's fd: unmap windows, and map others
+ *
+ * All of it is done, or nothing; in the latter case devices may have reached some of the new ones
+ * meanwhile. They are mapped before the others are unmapped, so they cannot overlap those. With
+ * neither it takes out of devices' reach what was unmapped lazily.
+ *
+ * Return: 0; -1 and errno: EINVAL for @argsz, @flags, @nr_unmap, @nr_map, @pad, @ranges that are
+ * not in order, beyond the buffer, or in which there are mappings that are not windows; ENOENT if
+ * there is no such buffer; ENOSPC if its windows were more than 16 times its size; or what
+ * VFIO_IOMMU_MAP_DMA or VFIO_IOMMU_UNMAP_DMA would say of one of them.
+ */
+#define EVFIO_IOMMU_MOVE	_IO(EVFIO_TYPE, 9)
+
 #endif
