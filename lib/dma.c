@@ -34,21 +34,6 @@
 #define PAGE_SHIFT_OF(flags) (((flags) >> 8) & 63)
 #define ALLOC_FLAGS (EVFIO_DMA_BOTH | EVFIO_DMA_PAGE(63))
 
-/* A mapping; the caller sees pub. */
-struct mapping {
-	struct evfio_dma pub;
-	struct evfio_container *ct;	/* with a reference */
-	unsigned int iommu_generation;	/* the container's, when this was mapped */
-	bool mapped;			/* in the IOMMU; its IOVAs cannot be given back */
-	uint64_t guard;			/* bytes of IOVAs behind it, which are taken as well */
-	void *memory;			/* from mmap(), to be freed; NULL: the caller's own */
-};
-
-static struct mapping *to_mapping(struct evfio_dma *dma)
-{
-	return (struct mapping *)dma;
-}
-
 /* The kernel's answer to VFIO_IOMMU_GET_INFO, in memory that the caller frees. */
 static int get_info(struct evfio_container *ct, struct vfio_iommu_type1_info **out, size_t *size)
 {
@@ -120,6 +105,7 @@ int dma_update_ranges(struct evfio_container *ct)
 	if (!ct->page_sizes)
 		ct->page_sizes = (uint64_t)sysconf(_SC_PAGESIZE);
 	ct->takes_many = ioctl(ct->fd, VFIO_CHECK_EXTENSION, EVFIO_EXT_IOMMU_RANGES) > 0;
+	ct->has_buffers = ioctl(ct->fd, VFIO_CHECK_EXTENSION, EVFIO_EXT_IOMMU_BUFFER) > 0;
 
 	cap = dma_find_cap(info, size, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, sizeof(*cap));
 	if (cap) {
@@ -331,8 +317,7 @@ static int take_iova(struct evfio_container *ct, uint64_t size, uint64_t iova)
 	}
 }
 
-/* Whether there are mappings in the container at all; if not, a message. ct->lock is held. */
-static int check_iommu(const struct evfio_container *ct)
+int dma_check_iommu(const struct evfio_container *ct)
 {
 	if (!ct->groups)
 		return fail(-ENODEV, "no device is open in the container, so it has no IOMMU yet");
@@ -342,12 +327,8 @@ static int check_iommu(const struct evfio_container *ct)
 	return 0;
 }
 
-/*
- * Makes what stands for a mapping of size bytes at addr, and takes its IOVAs: at *fixed, if that is
- * given. It is not mapped yet.
- */
-static int mapping_new(struct evfio_container *ct, void *addr, size_t size, uint64_t align,
-		       const uint64_t *fixed, struct mapping **out)
+int mapping_new(struct evfio_container *ct, void *addr, size_t size, uint64_t align,
+		const uint64_t *fixed, struct mapping **out)
 {
 	struct mapping *mapping = calloc(1, sizeof(*mapping));
 	uint64_t iova = fixed ? *fixed : 0;
@@ -359,7 +340,7 @@ static int mapping_new(struct evfio_container *ct, void *addr, size_t size, uint
 
 	pthread_mutex_lock(&ct->lock);
 	mask = granule(ct) - 1;
-	err = check_iommu(ct);
+	err = dma_check_iommu(ct);
 	if (!err && (!size || (size & mask) || ((uintptr_t)addr & mask) || (iova & mask)))
 		err = fail(-EINVAL, "address %p, size 0x%zx and IOVA 0x%" PRIx64 " must be "
 			   "multiples of the IOMMU's page, 0x%" PRIx64, addr, size, iova, mask + 1);
@@ -383,8 +364,7 @@ static int mapping_new(struct evfio_container *ct, void *addr, size_t size, uint
 	return 0;
 }
 
-/* Undoes mapping_new(), and frees the memory. What could not be unmapped keeps its IOVAs. */
-static void mapping_free(struct mapping *mapping)
+void mapping_free(struct mapping *mapping)
 {
 	struct evfio_container *ct = mapping->ct;
 
@@ -394,12 +374,13 @@ static void mapping_free(struct mapping *mapping)
 	pthread_mutex_unlock(&ct->lock);
 	if (mapping->memory)
 		munmap(mapping->memory, mapping->pub.size);
+	if (mapping->windows)
+		__atomic_sub_fetch(mapping->windows, 1, __ATOMIC_RELAXED);
 	evfio_container_put(ct);
 	free(mapping);
 }
 
-/* What was mapped in an IOMMU that the container has lost is mapped no more. ct->lock is held. */
-static void note_loss(struct mapping *mapping)
+void mapping_note_loss(struct mapping *mapping)
 {
 	const struct evfio_container *ct = mapping->ct;
 
@@ -425,7 +406,7 @@ static struct evfio_iommu_ranges *batch_new(struct evfio_container *ct, unsigned
 	return takes_many ? malloc(sizeof(*batch) + nr * sizeof(batch->ranges[0])) : NULL;
 }
 
-static int compare_ranges(const void *a, const void *b)
+int dma_compare_ranges(const void *a, const void *b)
 {
 	const struct evfio_iommu_range *x = a, *y = b;
 
@@ -448,7 +429,7 @@ static unsigned int batch_fill(struct evfio_iommu_ranges *batch, struct evfio_co
 
 		if (!mapping)
 			continue;
-		note_loss(mapping);
+		mapping_note_loss(mapping);
 		if (mapping->mapped == mapped)
 			batch->ranges[batch->nr++] = (struct evfio_iommu_range){
 				.iova = mapping->pub.iova,
@@ -458,7 +439,7 @@ static unsigned int batch_fill(struct evfio_iommu_ranges *batch, struct evfio_co
 	}
 	pthread_mutex_unlock(&ct->lock);
 	batch->argsz = (uint32_t)(sizeof(*batch) + batch->nr * sizeof(batch->ranges[0]));
-	qsort(batch->ranges, batch->nr, sizeof(batch->ranges[0]), compare_ranges);
+	qsort(batch->ranges, batch->nr, sizeof(batch->ranges[0]), dma_compare_ranges);
 	return i;
 }
 
@@ -512,7 +493,7 @@ static int unmap_one(struct mapping *mapping)
 	struct evfio_container *ct = mapping->ct;
 
 	pthread_mutex_lock(&ct->lock);
-	note_loss(mapping);
+	mapping_note_loss(mapping);
 	pthread_mutex_unlock(&ct->lock);
 	if (!mapping->mapped)
 		return 0;
@@ -612,7 +593,7 @@ static int map(struct evfio_container *ct, void *addr, size_t size, uint64_t ali
 	return err;
 }
 
-static int check_flags(unsigned int flags, unsigned int allowed)
+int dma_check_flags(unsigned int flags, unsigned int allowed)
 {
 	if (!(flags & EVFIO_DMA_BOTH) || (flags & ~allowed))
 		return fail(-EINVAL, "0x%x are no flags for DMA: EVFIO_DMA_TO_DEVICE or "
@@ -691,14 +672,14 @@ int evfio_dma_alloc(struct evfio_container *ct, size_t size, uint64_t align, uns
 	uint64_t page;
 	int err;
 
-	err = check_flags(flags, ALLOC_FLAGS);
+	err = dma_check_flags(flags, ALLOC_FLAGS);
 	if (err)
 		return err;
 	if (align & (align - 1))
 		return fail(-EINVAL, "alignment 0x%" PRIx64 " is not a power of two", align);
 
 	pthread_mutex_lock(&ct->lock);
-	err = check_iommu(ct);
+	err = dma_check_iommu(ct);
 	page = shift ? 1ULL << shift : (uint64_t)sysconf(_SC_PAGESIZE);
 	if (!err && page < granule(ct))
 		page = granule(ct);
@@ -735,7 +716,7 @@ int evfio_dma_map(struct evfio_container *ct, void *addr, size_t size, unsigned 
 	struct mapping *mapping;
 	int err;
 
-	err = check_flags(flags, EVFIO_DMA_BOTH);
+	err = dma_check_flags(flags, EVFIO_DMA_BOTH);
 	if (!err)
 		err = map(ct, addr, size, 0, NULL, flags, &mapping);
 	if (!err)
@@ -749,7 +730,7 @@ int evfio_dma_map_at(struct evfio_container *ct, void *addr, size_t size, uint64
 	struct mapping *mapping;
 	int err;
 
-	err = check_flags(flags, EVFIO_DMA_BOTH);
+	err = dma_check_flags(flags, EVFIO_DMA_BOTH);
 	if (!err)
 		err = map(ct, addr, size, 0, &iova, flags, &mapping);
 	if (!err)
@@ -766,7 +747,7 @@ int evfio_dma_map_many(struct evfio_container *ct, const struct iovec *memory, u
 	if (!count)
 		return fail(-EINVAL, "no pieces of memory to map");
 	memset(out, 0, count * sizeof(*out));
-	err = check_flags(flags, EVFIO_DMA_BOTH);
+	err = dma_check_flags(flags, EVFIO_DMA_BOTH);
 	while (!err && made < count) {
 		struct mapping *mapping;
 
@@ -919,7 +900,7 @@ int evfio_dma_page_sizes(struct evfio_container *ct, uint64_t *sizes)
 	int err;
 
 	pthread_mutex_lock(&ct->lock);
-	err = check_iommu(ct);
+	err = dma_check_iommu(ct);
 	if (!err)
 		*sizes = ct->page_sizes;
 	pthread_mutex_unlock(&ct->lock);
@@ -933,7 +914,7 @@ int evfio_dma_ranges(struct evfio_container *ct, struct evfio_iova_range *ranges
 	int ret;
 
 	pthread_mutex_lock(&ct->lock);
-	ret = check_iommu(ct) ?: (int)ct->iova.nr_ranges;
+	ret = dma_check_iommu(ct) ?: (int)ct->iova.nr_ranges;
 	if (ret > 0) {
 		n = ct->iova.nr_ranges < max ? ct->iova.nr_ranges : max;
 		if (n)
@@ -951,7 +932,7 @@ int evfio_dma_available(struct evfio_container *ct, uint32_t *count)
 	int err;
 
 	pthread_mutex_lock(&ct->lock);
-	err = check_iommu(ct) ?: get_info(ct, &info, &size);
+	err = dma_check_iommu(ct) ?: get_info(ct, &info, &size);
 	pthread_mutex_unlock(&ct->lock);
 	if (err)
 		return err;

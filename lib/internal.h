@@ -201,6 +201,7 @@ struct evfio_container {
 	uint64_t guard;			/* as evfio_dma_set_guard() was told */
 	uint64_t page_sizes;
 	bool takes_many;		/* it has EVFIO_IOMMU_MAP and EVFIO_IOMMU_UNMAP */
+	bool has_buffers;		/* it has EVFIO_IOMMU_REGISTER and the like */
 	/* How many open devices are not cache-coherent. Written under the lock, read without. */
 	unsigned int incoherent;
 };
@@ -221,6 +222,43 @@ bool has_capability(unsigned int number);
 
 /* Asks the kernel about the container's IOMMU. ct->lock is held. */
 int dma_update_ranges(struct evfio_container *ct);
+
+/* A mapping; the caller sees pub. */
+struct mapping {
+	struct evfio_dma pub;
+	struct evfio_container *ct;	/* with a reference */
+	unsigned int iommu_generation;	/* the container's, when this was mapped */
+	bool mapped;			/* in the IOMMU; its IOVAs cannot be given back */
+	uint64_t guard;			/* bytes of IOVAs behind it, which are taken as well */
+	void *memory;			/* from mmap(), to be freed; NULL: the caller's own */
+	unsigned int *windows;		/* of the buffer that it is a window of, or NULL */
+};
+
+static inline struct mapping *to_mapping(struct evfio_dma *dma)
+{
+	return (struct mapping *)dma;
+}
+
+/*
+ * Makes what stands for a mapping of size bytes at addr, and takes its IOVAs: at *fixed, if that is
+ * given. It is not mapped yet.
+ */
+int mapping_new(struct evfio_container *ct, void *addr, size_t size, uint64_t align,
+		const uint64_t *fixed, struct mapping **out);
+
+/* Undoes mapping_new(), and frees the memory. What could not be unmapped keeps its IOVAs. */
+void mapping_free(struct mapping *mapping);
+
+/* What was mapped in an IOMMU that the container has lost is mapped no more. ct->lock is held. */
+void mapping_note_loss(struct mapping *mapping);
+
+/* Whether there are mappings in the container at all; if not, a message. ct->lock is held. */
+int dma_check_iommu(const struct evfio_container *ct);
+
+int dma_check_flags(unsigned int flags, unsigned int allowed);
+
+/* For qsort(): struct evfio_iommu_range by IOVA. */
+int dma_compare_ranges(const void *a, const void *b);
 
 /*
  * From the answer to VFIO_IOMMU_GET_INFO, size bytes long: finds a capability, at least min bytes

@@ -13,6 +13,7 @@
 #define EVFIO_EVFIO_H
 
 #include <evfio/bind.h>
+#include <evfio/buffer.h>
 #include <evfio/container.h>
 #include <evfio/device.h>
 #include <evfio/dma.h>

@@ -291,6 +291,46 @@ static void pieces(struct evfio_container *ct, struct evfio_region *regs, struct
 	free(all);
 }
 
+/* A page of a buffer after the other, by a window that moves; what is unmapped is out of reach. */
+static void windows(struct evfio_container *ct, struct evfio_region *regs, struct evfio_irq *irq)
+{
+	uint8_t *all = aligned_alloc(page, PIECES * page);
+	struct evfio_slice slice = { 0, page };
+	struct evfio_dma *window = NULL;
+	struct evfio_buffer *buf;
+	uint64_t kib = 0, iova;
+	int i, bad = 0;
+
+	if (!all)
+		abort();
+	memset(all, 0, PIECES * page);
+	is(evfio_buffer_new(ct, all, PIECES * page, EVFIO_DMA_BOTH | EVFIO_BUFFER_LAZY, &buf), 0,
+	   "register %d pages", PIECES);
+	memset(all, 0x5a, 1024);
+	bad += evfio_buffer_move(buf, &window, &slice, 1) != 0;
+	bad += !copy(regs, irq, window->iova, 1024, false);
+	for (i = 1; i < 2 * PIECES; i++) {
+		slice.offset = (size_t)i % PIECES * page;
+		bad += evfio_buffer_move(buf, &window, &slice, 1) != 0;
+		if (i % 21)
+			continue;
+		bad += !copy(regs, irq, window->iova, 1024, true);
+		bad += memcmp(all, all + slice.offset, 1024) != 0;
+	}
+	is(bad, 0, "DMA from its first page to others, by a window that moves");
+	iova = window->iova;
+	slice.size = 0;
+	is(evfio_buffer_move(buf, &window, &slice, 1), 0, "unmap it");
+	is(evfio_buffer_flush(buf), 0, "and have it out of reach");
+	memset(all + slice.offset, 0, 1024);
+	copy(regs, irq, iova, 1024, true);
+	ok(!all[slice.offset], "which it is");
+	is(evfio_buffer_free(buf), 0, "give the buffer back");
+	is(evfio_container_pinned(ct, &kib), 0, "what is pinned");
+	is((long long)kib, 0, "nothing");
+	free(all);
+}
+
 static void memory(void)
 {
 	struct evfio_region *regs;
@@ -341,6 +381,7 @@ static void memory(void)
 	   "memory that is not there");
 
 	pieces(ct, regs, irq);
+	windows(ct, regs, irq);
 	memlock(ct);
 	for (i = 0; i < THREADS; i++)
 		pthread_create(&ids[i], NULL, allocate, ct);

@@ -98,6 +98,9 @@ struct fake_vfio {
 	uint64_t mapped_bytes;
 	unsigned int map_calls;		/* how many ioctls there were */
 	unsigned int unmap_calls;
+	unsigned int move_calls;
+	unsigned int buffers;		/* what EVFIO_IOMMU_REGISTER holds */
+	unsigned int stale;		/* windows unmapped lazily since the last flush */
 	unsigned int unmask_count, mask_count;
 	int irq_fd[2];			/* eventfds; -1: none */
 	uint32_t kind, enabled;		/* PCI: which interrupts are in use, and how many */

@@ -83,7 +83,10 @@ int __wrap_open(const char *path, int flags, ...)
 	return __real_open(path, flags, mode);
 }
 
-/* The last group takes the IOMMU and all mappings with it. */
+/* Registered buffers, by their numbers; those without a size are free. */
+static struct evfio_iommu_register buffers[4];
+
+/* The last group takes the IOMMU, all mappings and buffers with it. */
 static void leave(void)
 {
 	if (--fake.groups)
@@ -91,6 +94,8 @@ static void leave(void)
 	fake.iommu_type = 0;
 	fake.mappings = 0;
 	fake.mapped_bytes = 0;
+	memset(buffers, 0, sizeof(buffers));
+	fake.buffers = 0;
 }
 
 static bool in_container[16];
@@ -408,6 +413,74 @@ static bool ranges_good(const struct evfio_iommu_ranges *arg)
 	return true;
 }
 
+static int buffer_register(struct evfio_iommu_register *arg)
+{
+	uint32_t id;
+
+	if (arg->argsz < sizeof(*arg) || !arg->flags || (arg->flags & ~EVFIO_DMA_BOTH) || arg->pad)
+		return -EINVAL;
+	if (fake.map_errno)
+		return -fake.map_errno;
+	for (id = 0; buffers[id].size; id++) {
+		if (id + 1 == ARRAY_SIZE(buffers))
+			return -ENOMEM;
+	}
+	arg->id = id;
+	buffers[id] = *arg;
+	fake.buffers++;
+	return 0;
+}
+
+static int buffer_unregister(const struct evfio_iommu_unregister *arg)
+{
+	unsigned int i;
+
+	if (arg->argsz < sizeof(*arg) || arg->flags)
+		return -EINVAL;
+	if (arg->id >= ARRAY_SIZE(buffers) || !buffers[arg->id].size)
+		return -ENOENT;
+	for (i = 0; i < fake.mappings; i++) {
+		if (mapped[i].vaddr - buffers[arg->id].vaddr < buffers[arg->id].size)
+			return -EBUSY;
+	}
+	buffers[arg->id].size = 0;
+	fake.buffers--;
+	return 0;
+}
+
+/* New windows first: they must not be where old ones are. */
+static int buffer_move(struct evfio_iommu_move *arg)
+{
+	struct evfio_iommu_range *map = arg->ranges + arg->nr_unmap, range;
+	const unsigned int before = fake.mappings;
+	const struct evfio_iommu_register *buffer;
+	uint32_t i, nr = arg->nr_unmap + arg->nr_map;
+	int err = 0;
+	__u64 size;
+
+	fake.move_calls++;
+	if (arg->argsz < sizeof(*arg) + nr * sizeof(range) || nr > EVFIO_IOMMU_RANGES_MAX ||
+	    arg->flags & ~(uint32_t)EVFIO_IOMMU_MOVE_LAZY || arg->pad)
+		return -EINVAL;
+	fake.stale = arg->flags ? fake.stale + arg->nr_unmap : 0;
+	if (arg->nr_map && (arg->id >= ARRAY_SIZE(buffers) || !buffers[arg->id].size))
+		return -ENOENT;
+	buffer = &buffers[arg->id % ARRAY_SIZE(buffers)];
+	for (i = 0; i < arg->nr_map && !err; i++) {
+		range = map[i];
+		if (range.vaddr >= buffer->size || range.size > buffer->size - range.vaddr ||
+		    (i && range.iova < map[i - 1].iova + map[i - 1].size))
+			err = -EINVAL;
+		range.vaddr += buffer->vaddr;
+		err = err ? err : map_range(&range);
+	}
+	if (!err)
+		err = unmap_ranges(arg->ranges, arg->nr_unmap, &size);
+	while (err && fake.mappings > before)
+		fake.mapped_bytes -= mapped[--fake.mappings].size;
+	return err;
+}
+
 static int iommu_ioctl(unsigned long request, void *arg)
 {
 	struct vfio_iommu_type1_dma_unmap *unmap = arg;
@@ -429,6 +502,12 @@ static int iommu_ioctl(unsigned long request, void *arg)
 	}
 	if (!fake.evfio)
 		return -ENOTTY;
+	if (request == EVFIO_IOMMU_REGISTER)
+		return buffer_register(arg);
+	if (request == EVFIO_IOMMU_UNREGISTER)
+		return buffer_unregister(arg);
+	if (request == EVFIO_IOMMU_MOVE)
+		return buffer_move(arg);
 	if (!ranges_good(ranges))
 		return -EINVAL;
 	if (request == EVFIO_IOMMU_MAP)
@@ -446,6 +525,7 @@ static int container_ioctl(unsigned long request, void *arg)
 	case VFIO_CHECK_EXTENSION:
 		return ((uintptr_t)arg == EVFIO_EXT_DEVICE_MSI && fake.evfio) ||
 		       ((uintptr_t)arg == EVFIO_EXT_IOMMU_RANGES && fake.evfio) ||
+		       ((uintptr_t)arg == EVFIO_EXT_IOMMU_BUFFER && fake.evfio) ||
 		       ((uintptr_t)arg == VFIO_TYPE1_IOMMU && fake.type1) ||
 		       ((uintptr_t)arg == VFIO_TYPE1v2_IOMMU && fake.type1v2);
 	case VFIO_SET_IOMMU:
@@ -458,6 +538,9 @@ static int container_ioctl(unsigned long request, void *arg)
 	case VFIO_IOMMU_UNMAP_DMA:
 	case EVFIO_IOMMU_MAP:
 	case EVFIO_IOMMU_UNMAP:
+	case EVFIO_IOMMU_REGISTER:
+	case EVFIO_IOMMU_UNREGISTER:
+	case EVFIO_IOMMU_MOVE:
 		pthread_mutex_lock(&mapped_lock);
 		err = iommu_ioctl(request, arg);
 		pthread_mutex_unlock(&mapped_lock);
