@@ -303,6 +303,33 @@ static void eventfds(void)
 	close(efd);
 }
 
+/* One that has no D3 sleeps as well, for all that evfio knows of what is above it. */
+static void eventfd_of_an_edu(void)
+{
+	struct vfio_device_ioeventfd arg = {
+		.argsz = sizeof(arg), .flags = VFIO_DEVICE_IOEVENTFD_32,
+		.offset = EDU_REG_LIVE, .data = 0x12345678,
+	};
+	struct dev d;
+
+	arg.fd = efd_new(0);
+	pci_open(&d, PCI_EDU);
+	dev_write(&d, EDU_REG_LIVE, 0);
+	is(xioctl(d.fd, VFIO_DEVICE_IOEVENTFD, &arg), 0, "an eventfd that writes to an edu");
+	is(entry(&d), 0, "ENTRY");
+	ok(falls_asleep(&d), "it falls asleep");
+	efd_signal(arg.fd);
+	sleep_ms(QUIET);
+	is(leave(&d), 0, "EXIT");
+	is(dev_read(&d, EDU_REG_LIVE), tap_kernel ? ~0x12345678u : ~0u,
+	   tap_kernel ? "it was written to" : "it was not written to");
+	efd_signal(arg.fd);
+	sleep_ms(QUIET);
+	is(dev_read(&d, EDU_REG_LIVE), ~0x12345678u, "it is when it is awake");
+	dev_close(&d);
+	close(arg.fd);
+}
+
 /* A device that raises its interrupt while it sleeps is heard when it is awake again. */
 static void raised_asleep(const char *name)
 {
@@ -409,6 +436,7 @@ int main(int argc, char **argv)
 	interrupts(VFIO_PCI_INTX_IRQ_INDEX);
 	interrupts(VFIO_PCI_MSI_IRQ_INDEX);
 	eventfds();
+	eventfd_of_an_edu();
 	raised_asleep(PCI_EDU);
 	raised_asleep(PCI_BRIDGED);
 	raised_asleep(PCI_TWIN0);

@@ -703,9 +703,19 @@ static void run_ioeventfd(const struct op *op, struct answer *a)
 	sleep_ms(1);
 }
 
-/* What it writes may be written by a thread of the kernel's. */
+/*
+ * What it writes may be written by a thread of the kernel's; and not at all while the device is let
+ * sleep, which for one that has no D3 is a difference, and so none is then.
+ */
 static void run_pci_signal(const struct op *op, struct answer *a)
 {
+	struct vfio_device_feature awake = {
+		.argsz = sizeof(awake),
+		.flags = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_EXIT,
+	};
+
+	for (unsigned int slot = D0; slot <= D3; slot++)
+		ioctl(fds[slot], VFIO_DEVICE_FEATURE, &awake);
 	run_signal(op, a);
 	sleep_ms(1);
 }
