@@ -584,6 +584,9 @@ static void run_pci_irqs(const struct op *op, struct answer *a)
 		for (unsigned int i = 0; i < ARRAY_SIZE(efds); i++)
 			in.set.data[i] = i % 3 == 1 ? !op->v[5] : (uint8_t)op->v[5];
 	call_struct(op, a, VFIO_DEVICE_SET_IRQS, &in, sizeof(in), 0);
+	/* If it is signalled already, a thread of the kernel's may do what that means. */
+	if ((op->v[0] & VFIO_IRQ_SET_DATA_EVENTFD) && (op->v[0] & VFIO_IRQ_SET_ACTION_UNMASK))
+		sleep_ms(1);
 }
 
 static void expect_irqs(const struct op *op)
