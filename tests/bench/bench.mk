@@ -7,8 +7,9 @@
 #	make bench-record	... and make what is now the record, also in docs/costs.md
 #	make bench-repeat	... twice: how far are two runs apart?
 #	make bench-wall		nanoseconds, in PAIRS=5 pairs of boots on each kernel: never the same twice
+#	make bench-scale	what two threads map in the time of one, and whether a million mappings are slower than few
 #	make bench-disk		examples/virtio-blk.c against the kernel's own driver: disk.sh
-#	make bench-profile	where the instructions go, by function: of PROFILE=page, ranges, move or pread
+#	make bench-profile	where the instructions go, by function: of PROFILE=page, ranges, move, pread, irq or open
 #
 # BENCH_KERNELS="6.1 6.12" chooses kernels; KERNEL and DISK="MIB DEPTH BYTES" are for bench-disk.
 
@@ -38,7 +39,7 @@ $(BUILD)/bench/disk: tests/bench/disk.c
 	@mkdir -p $(@D)
 	$(CROSS)gcc -static -s -O2 -Wall -Wextra -Wconversion -Werror -o $@ $<
 
-.PHONY: bench bench-check bench-record bench-repeat bench-wall bench-profile bench-disk
+.PHONY: bench bench-check bench-record bench-repeat bench-wall bench-profile bench-scale bench-disk
 bench bench-check bench-record bench-repeat bench-wall:
 	$(call guest-build,$(BENCH_KERNELS))
 	$(floor-build)
@@ -50,6 +51,14 @@ bench-profile:
 	$(call guest-build,$(BENCH_KERNELS))
 	@$(MAKE) -s --no-print-directory $(BUILD)/bench/guest
 	@set -e; for kernel in $(BENCH_KERNELS); do tests/bench/profile.py $(PROFILE) $$kernel; done
+
+# The kernel's modules beside evfio's, on one kernel.
+bench-scale:
+	$(call guest-build,$(KERNEL))
+	@$(MAKE) -s --no-print-directory $(BUILD)/bench/guest
+	@tests/vm/run --kernel $(KERNEL) --memory 1G --timeout 900 --file $(BUILD)/bench/guest -- "guest scale 10000000.edu"
+	@tests/vm/run --kernel $(KERNEL) --board pci --oracle --memory 1G --timeout 900 --file $(BUILD)/bench/guest -- \
+		"guest scale 0000:00:01.0"
 
 bench-disk:
 	$(call guest-build,$(KERNEL))

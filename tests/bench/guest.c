@@ -5,7 +5,8 @@
  *	guest platform DEVICE [DEVICE WITH A RESET LINE]
  *	guest pci DEVICE
  *	guest floor			(floor.c) what mapping costs at least
- *	guest profile page|ranges|move|pread DEVICE	for profile.py: does nothing else, for ever
+ *	guest scale DEVICE		two threads against one, and a million mappings
+ *	guest profile WHAT DEVICE	(profile.py has a list) does nothing else, for ever
  *
  * The device is an edu. Meant for QEMU's -icount shift=0, where the counter that the clocks are
  * made of counts instructions: a nanosecond is one. Prints "title<TAB>unit<TAB>value" a row, one
@@ -17,12 +18,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "floor.h"
@@ -36,6 +40,7 @@
 #define SMALL		(256ull << 20)
 #define FILLER		(128ull << 20)
 #define HUGE		(1ull << 30)
+#define PAIRS		5		/* of runs, where time is measured */
 
 #define VFIO_OFFSET(index)	((off_t)(index) << 40)
 #define PCI_COMMAND		0x04
@@ -446,22 +451,29 @@ static void bench_pread(const struct dev *d)
 	row("pread a 4-byte register", "instructions", since(start) / times);
 }
 
+static void interrupt(const struct dev *d, int efd)
+{
+	uint64_t count;
+
+	dev_write(d, EDU_REG_RAISE, 1);
+	if (read(efd, &count, sizeof(count)) != sizeof(count) || count != 1)
+		tap_bail("eventfd: %llu", (unsigned long long)count);
+	dev_write(d, EDU_REG_ACK, 1);
+	must(irq_unmask(d->fd, 0), "UNMASK");
+}
+
 static void bench_interrupt(const struct dev *d)
 {
 	const int times = 10000;
-	uint64_t start = 0, count;
 	int efd = eventfd(0, EFD_CLOEXEC);
+	uint64_t start = 0;
 
 	must(irq_trigger(d->fd, 0, efd), "SET_IRQS");
 	settle(5);
 	for (int i = -100; i < times; i++) {
 		if (!i)
 			start = counter();
-		dev_write(d, EDU_REG_RAISE, 1);
-		if (read(efd, &count, sizeof(count)) != sizeof(count) || count != 1)
-			tap_bail("eventfd: %llu", (unsigned long long)count);
-		dev_write(d, EDU_REG_ACK, 1);
-		must(irq_unmask(d->fd, 0), "UNMASK");
+		interrupt(d, efd);
 	}
 	row("interrupt: raise, read eventfd, ack, unmask", "instructions", since(start) / times);
 	must(irq_trigger(d->fd, 0, -1), "SET_IRQS");
@@ -530,8 +542,8 @@ static void profile(const char *what, const char *name)
 	struct evfio_iommu_range ranges[RANGES], from, to;
 	FILE *symbols = fopen("/proc/kallsyms", "re");
 	char line[512], type;
+	int id, efd = eventfd(0, EFD_CLOEXEC);
 	struct dev d;
-	int id;
 
 	take(name);
 	open_all(&d, name, open_group(name));
@@ -540,6 +552,7 @@ static void profile(const char *what, const char *name)
 			fputs(line, stdout);
 	ranges_fill(ranges, memory(RANGES * PAGE, 0, ORDERED));
 	id = dma_register(d.container, (void *)(uintptr_t)ranges[0].vaddr, RANGES * PAGE, RW);
+	must(irq_trigger(d.fd, 0, efd), "SET_IRQS");
 	settle(5);
 	puts("again and again");
 	for (unsigned int i = 0;; i++) {
@@ -551,6 +564,10 @@ static void profile(const char *what, const char *name)
 		} else if (!strcmp(what, "move")) {
 			must(dma_move(d.container, id, EVFIO_IOMMU_MOVE_LAZY, &from, 1, &to, 1),
 			     "EVFIO_IOMMU_MOVE");
+		} else if (!strcmp(what, "irq")) {
+			interrupt(&d, efd);
+		} else if (!strcmp(what, "open")) {
+			close(device_fd(d.group, name));
 		} else if (!strcmp(what, "pread")) {
 			must(sys(pread(d.fd, line, 4, VFIO_OFFSET(0) + EDU_REG_ID)), "pread");
 		} else {
@@ -558,6 +575,118 @@ static void profile(const char *what, const char *name)
 			unmap(&d, WINDOW, PAGE);
 		}
 	}
+}
+
+/* ---- time: threads, and a million mappings ---- */
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+struct mapper {
+	const struct dev *d;
+	pthread_barrier_t *start;
+	void *mem;
+	size_t size;
+	unsigned int cpu;
+	int times;
+};
+
+static void *mapper_run(void *arg)
+{
+	const struct mapper *m = arg;
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(m->cpu, &cpus);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+	pthread_barrier_wait(m->start);
+	for (int i = 0; i < m->times; i++) {
+		map(m->d, m->mem, WINDOW << m->cpu, m->size);
+		unmap(m->d, WINDOW << m->cpu, m->size);
+	}
+	return NULL;
+}
+
+/* How long so many threads take, each on a processor, and each with a range of its own. */
+static double threads_take(const struct dev *d, unsigned int threads, size_t size, int times)
+{
+	struct mapper mappers[2];
+	pthread_barrier_t start;
+	pthread_t ids[2];
+	double began;
+
+	pthread_barrier_init(&start, NULL, threads + 1);
+	for (unsigned int i = 0; i < threads; i++) {
+		mappers[i] = (struct mapper){ d, &start, memory(size, 0, ORDERED), size, i, times };
+		pthread_create(&ids[i], NULL, mapper_run, &mappers[i]);
+	}
+	pthread_barrier_wait(&start);
+	began = seconds();
+	for (unsigned int i = 0; i < threads; i++) {
+		pthread_join(ids[i], NULL);
+		munmap(mappers[i].mem, size);
+	}
+	return seconds() - began;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Pairs, of which the median counts, as the machine may do other things as well. */
+static void bench_threads(const struct dev *d, size_t size, int times)
+{
+	double ratio[PAIRS];
+
+	for (int i = 0; i < PAIRS; i++) {
+		ratio[i] = 2 * threads_take(d, 1, size, times);
+		ratio[i] /= threads_take(d, 2, size, times);
+	}
+	qsort(ratio, PAIRS, sizeof(ratio[0]), compare_doubles);
+	printf("map + unmap %zu KiB: two threads do %.2f (%.2f to %.2f) times what one does\n",
+	       size / 1024, ratio[PAIRS / 2], ratio[0], ratio[PAIRS - 1]);
+}
+
+/* Of memory that repeats, since there is not as much. */
+static void bench_million(const struct dev *d)
+{
+	enum { MILLION = 1000000, REPEATS = 4096 };
+	uint8_t *mem = memory(REPEATS * PAGE, 0, ORDERED);
+	double began = seconds(), first = 0;
+
+	for (uint64_t i = 0; i < MILLION; i++) {
+		if (i == 10 * EDGE)
+			first = seconds() - began;
+		if (i == MILLION - 10 * EDGE)
+			began = seconds();
+		map(d, mem + i % REPEATS * PAGE, WINDOW + i * 2 * PAGE, PAGE);
+	}
+	printf("1,000,000 maps: the last 10,000 take %.2f times what the first 10,000 do\n",
+	       (seconds() - began) / first);
+	unmap(d, WINDOW, MILLION * 2 * PAGE);
+	munmap(mem, REPEATS * PAGE);
+}
+
+/* In a machine with two processors, where time is time. */
+static void scale(const char *name)
+{
+	struct dev d = { 0 };
+
+	take(name);
+	must(file_write("/sys/module/vfio_iommu_type1/parameters/dma_entry_limit", "2000000"),
+	     "dma_entry_limit");
+	open_all(&d, name, open_group(name));
+	bench_threads(&d, PAGE, 20000);
+	bench_threads(&d, 256 * PAGE, 1000);
+	bench_million(&d);
 }
 
 static void bench_mapping(const struct dev *d)
@@ -576,16 +705,18 @@ int main(int argc, char **argv)
 	struct dev d = { 0 };
 
 	if (argc < 2 || (argc < 3 && strcmp(argv[1], "floor"))) {
-		fprintf(stderr, "usage: guest platform|pci DEVICE [DEVICE WITH A RESET LINE] | guest floor\n");
+		fprintf(stderr, "usage: guest platform|pci|scale DEVICE [DEVICE WITH A RESET LINE] | guest floor\n");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc > 3 && !strcmp(argv[1], "profile")) {
-		bus = "platform";
-		profile(argv[2], argv[3]);
+	pci = strchr(argv[argc - 1], ':');
+	bus = pci ? "pci" : "platform";
+	if (!strcmp(argv[1], "scale")) {
+		scale(argv[2]);
+		return 0;
 	}
-	bus = argv[1];
-	pci = !strcmp(bus, "pci");
+	if (argc > 3 && !strcmp(argv[1], "profile"))
+		profile(argv[2], argv[3]);
 	calibrate();
 	settle(30);	/* after boot that is more than otherwise */
 	/* The odd pages that booting left go to this, so that what comes next is in order. */

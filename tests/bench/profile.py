@@ -4,7 +4,10 @@
 
 	tests/bench/profile.py page 6.1		a page mapped and unmapped, by a call each
 	tests/bench/profile.py ranges 6.12	one of 64 pages that are mapped and unmapped by two calls
+	tests/bench/profile.py move 6.12	a window of a page moved lazily
 	tests/bench/profile.py pread 6.12	a register read
+	tests/bench/profile.py irq 6.12		an interrupt, from raising it to unmasking it
+	tests/bench/profile.py open 6.12	a second GET_DEVICE_FD, and close
 
 guest.c does that for ever, under the conditions of bench.py. For some hundred times QEMU, which executes
 one instruction at a time meanwhile, notes where each is. By name where the kernel tells one; what the
@@ -31,7 +34,8 @@ KERNEL = 1 << 63
 SECONDS = 2     # of tracing
 SHOWN = 60
 # Of each operation: how many calls it takes, how many are done by those.
-OPERATIONS = {"page": (2, 1), "ranges": (2, 64), "move": (1, 1), "pread": (1, 1)}
+OPERATIONS = {"page": (2, 1), "ranges": (2, 64), "move": (1, 1), "pread": (1, 1),
+              "irq": (3, 1), "open": (2, 1)}
 
 
 def symbols(lines):
@@ -88,6 +92,9 @@ def main():
     whole = functions[calls[0]:calls[-1]]
     times = (len(calls) - 1) * pieces
     print(f"Linux {args.kernel}: {len(whole) / times:,.0f} instructions, {times} times")
+    owners = collections.Counter(re.sub(r".*\[|\]", "", name) if "[" in name else
+                                 "the program" if name == "user" else "the kernel" for name in whole)
+    print("  " + ", ".join(f"{owner} {count / times:,.0f}" for owner, count in owners.most_common()))
     for name, count in collections.Counter(whole).most_common(SHOWN):
         print(f"  {count / times:9.1f}  {name}")
     return 0
