@@ -39,6 +39,7 @@ union evfio_args {
 	struct evfio_device_region_wc	region_wc;
 	struct evfio_device_pin		pin;
 	struct evfio_device_unpin	unpin;
+	struct evfio_device_sync	sync;
 	struct vfio_iommu_type1_info	iommu;
 	struct vfio_iommu_type1_dma_map		map;
 	struct vfio_iommu_type1_dma_unmap	unmap;

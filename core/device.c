@@ -401,6 +401,8 @@ static const struct evfio_ioctl device_ioctls[] = {
 	  EVFIO_ARGSZ | EVFIO_OUT, evfio_noiommu_pin },
 	{ EVFIO_DEVICE_UNPIN, sizeof(struct evfio_device_unpin),
 	  EVFIO_ARGSZ, evfio_noiommu_unpin },
+	{ EVFIO_DEVICE_SYNC, sizeof(struct evfio_device_sync),
+	  EVFIO_ARGSZ, evfio_noiommu_sync },
 #endif
 	{ VFIO_DEVICE_RESET, 0, 0, device_reset },
 	{ VFIO_DEVICE_FEATURE, offsetofend(struct vfio_device_feature, flags),

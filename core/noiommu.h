@@ -18,6 +18,7 @@ void evfio_noiommu_leave(struct device *dev, struct iommu_group *group);
 
 long evfio_noiommu_pin(void *obj, union evfio_args *args, unsigned long arg);
 long evfio_noiommu_unpin(void *obj, union evfio_args *args, unsigned long arg);
+long evfio_noiommu_sync(void *obj, union evfio_args *args, unsigned long arg);
 void evfio_pins_release(struct evfio_device *vdev);
 
 static inline void evfio_pins_init(struct evfio_device *vdev)

@@ -4,8 +4,9 @@
  *
  * A struct pinned belongs to the device it was pinned for, not to the process. It is in
  * evfio_device::pins from EVFIO_DEVICE_PIN until EVFIO_DEVICE_UNPIN, until the device is closed or
- * revoked, and quiet, or until it is unbound; who takes it out unpins it. It is put in with
- * evfio_device::lock held, so that none comes once the device is revoked.
+ * revoked, and quiet, or until it is unbound; who takes it out unpins it. Users put it in, take it
+ * out and have caches maintained for it with evfio_device::lock held, so that there is none of that
+ * once the device is revoked.
  */
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
@@ -120,16 +121,97 @@ long evfio_noiommu_unpin(void *obj, union evfio_args *args, unsigned long arg)
 {
 	struct evfio_device *vdev = obj;
 	struct pinned *pinned;
+	int ret;
 
 	if (!evfio_noiommu(vdev->group->iommu_group))
 		return -ENOTTY;
 	if (args->unpin.flags)
 		return -EINVAL;
+	ret = evfio_device_lock(vdev);
+	if (ret)
+		return ret;
 	pinned = xa_erase(&vdev->pins, args->unpin.id);
+	evfio_device_unlock(vdev);
 	if (!pinned)
 		return -ENOENT;
 	pinned_free(pinned);
 	return 0;
+}
+
+/*
+ * Maintain the caches for the bytes from @at to @end. The DMA API does that where memory is mapped,
+ * which cleans lines, and unmapped, which may invalidate them: never one that was not cleaned, for
+ * what is behind it in memory can be another's of long ago.
+ */
+static int pinned_sync(struct device *dev, const struct pinned *pinned, u64 at, u64 end,
+		       enum dma_data_direction dir)
+{
+	unsigned int n = 0;
+	dma_addr_t bus;
+	phys_addr_t phys;
+	u64 first = 0;
+	struct extent e;
+	size_t size;
+
+	for_each_extent(e, pinned) {
+		for (; at < end && at - first < PFN_PHYS(e.count); at += size) {
+			phys = PFN_PHYS(e.pfn) + (at - first);
+			size = min_t(u64, end - at, PAGE_SIZE - offset_in_page(phys));
+			bus = phys_to_dma(dev, phys);
+			/* Beyond the kernel's mask of the device it would be copied. */
+			if (!dma_capable(dev, bus, size, true))
+				return -ERANGE;
+			bus = dma_map_page(dev, pfn_to_page(PHYS_PFN(phys)),
+					   offset_in_page(phys), size, dir);
+			if (dma_mapping_error(dev, bus))
+				return -ENOMEM;
+			dma_unmap_page(dev, bus, size, dir);
+			if (!time_for_others(n++))
+				continue;
+			if (fatal_signal_pending(current))
+				return -EINTR;
+			cond_resched();
+		}
+		first += PFN_PHYS(e.count);
+	}
+	return 0;
+}
+
+/**
+ * evfio_noiommu_sync() - EVFIO_DEVICE_SYNC
+ * @obj: the device
+ * @args: struct evfio_device_sync
+ * @arg: the same, the user's
+ */
+long evfio_noiommu_sync(void *obj, union evfio_args *args, unsigned long arg)
+{
+	/* The kernel copies where a part of a line is to be invalidated. */
+	const u32 line = dma_get_cache_alignment();
+	const struct evfio_device_sync *user = &args->sync;
+	struct evfio_device *vdev = obj;
+	struct pinned *pinned;
+	u64 end;
+	int ret;
+
+	if (!evfio_noiommu(vdev->group->iommu_group))
+		return -ENOTTY;
+	if ((user->flags != EVFIO_SYNC_FOR_DEVICE && user->flags != EVFIO_SYNC_FOR_CPU) ||
+	    user->pad || !user->size || check_add_overflow(user->offset, user->size, &end))
+		return -EINVAL;
+	ret = evfio_device_lock(vdev);
+	if (ret)
+		return ret;
+	pinned = xa_load(&vdev->pins, user->id);
+	if (!pinned)
+		ret = -ENOENT;
+	else if (end > (u64)pinned->pages << PAGE_SHIFT)
+		ret = -EINVAL;
+	else
+		ret = pinned_sync(vdev->dev, pinned, round_down(user->offset, line),
+				  round_up(end, line), user->flags == EVFIO_SYNC_FOR_CPU ?
+				  DMA_BIDIRECTIONAL : DMA_TO_DEVICE);
+	evfio_device_unlock(vdev);
+	return ret;
 }
 
 /**

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * noiommu_dma - EVFIO_DEVICE_PIN: memory for devices without an IOMMU
+ * noiommu_dma - EVFIO_DEVICE_PIN: memory for devices without an IOMMU; EVFIO_DEVICE_SYNC: caches
  *
  * On the boards without an SMMU; on one whose buses are odd; and where the kernel bounces all DMA.
  */
@@ -63,6 +63,15 @@ static int unpin(int fd, uint32_t id)
 	struct evfio_device_unpin arg = { .argsz = sizeof(arg), .id = id };
 
 	return xioctl(fd, EVFIO_DEVICE_UNPIN, &arg);
+}
+
+static int sync_caches(int fd, uint32_t id, uint32_t flags, uint64_t offset, uint64_t size)
+{
+	struct evfio_device_sync arg = {
+		.argsz = sizeof(arg), .flags = flags, .id = id, .offset = offset, .size = size,
+	};
+
+	return xioctl(fd, EVFIO_DEVICE_SYNC, &arg);
 }
 
 /* Where a page is, says the kernel. */
@@ -359,6 +368,11 @@ static void killed(const char *name)
 	munmap(shared, page);
 }
 
+static void trace_clear(const char *file)
+{
+	close(open(file, O_WRONLY | O_TRUNC | O_CLOEXEC));
+}
+
 /* The number of the first or last line of the trace with @text, -1 without one. */
 static int traced(const char *text, bool last)
 {
@@ -392,8 +406,147 @@ static void order(const char *name, const char *quiet)
 	file_write(TRACING "events/evfio/enable", "0");
 	ok(traced("quiet: ", false) > 0 && traced("unpin: ", false) > traced("quiet: ", true),
 	   "%s: memory is unpinned after %s()", name, quiet);
-	file_write(TRACING "trace", "");
-	file_write(TRACING "kprobe_events", "");
+	trace_clear(TRACING "trace");
+	trace_clear(TRACING "kprobe_events");
+}
+
+/* What is asked for by EVFIO_DEVICE_SYNC, and what is not. */
+static void sync_input(int fd)
+{
+	struct evfio_device_sync arg = { .argsz = sizeof(arg) - 1, .flags = EVFIO_SYNC_FOR_CPU };
+	uint8_t *mem = mem_new(2 * page);
+	uint32_t id;
+
+	pin(fd, mem, 2 * page, RW, 0);
+	id = told.arg.id;
+	is(sync_caches(fd, id, EVFIO_SYNC_FOR_DEVICE, 0, 2 * page), 0, "for the device");
+	is(sync_caches(fd, id, EVFIO_SYNC_FOR_CPU, 2 * page - 1, 1), 0, "for the CPU, one byte");
+	is(sync_caches(fd, id, 0, 0, page), -EINVAL, "sync: no flags: EINVAL");
+	is(sync_caches(fd, id, 3, 0, page), -EINVAL, "sync: both: EINVAL");
+	is(sync_caches(fd, id, 4, 0, page), -EINVAL, "sync: unknown flags: EINVAL");
+	is(sync_caches(fd, id, 1, 0, 0), -EINVAL, "sync: no size: EINVAL");
+	is(sync_caches(fd, id, 1, 1, 2 * page), -EINVAL, "sync: beyond the end: EINVAL");
+	is(sync_caches(fd, id, 1, 2 * page, 1), -EINVAL, "sync: behind the end: EINVAL");
+	is(sync_caches(fd, id, 1, ~0ull, 1), -EINVAL, "sync: around 2^64: EINVAL");
+	is(sync_caches(fd, id, 1, page, ~0ull), -EINVAL, "sync: and almost: EINVAL");
+	is(sync_caches(fd, id + 1, 1, 0, page), -ENOENT, "sync: what is not pinned: ENOENT");
+	is(xioctl(fd, EVFIO_DEVICE_SYNC, &arg), -EINVAL, "sync: argsz too short: EINVAL");
+	arg = (struct evfio_device_sync){ .argsz = sizeof(arg), .flags = EVFIO_SYNC_FOR_CPU,
+					  .id = id, .pad = 1, .size = page };
+	is(xioctl(fd, EVFIO_DEVICE_SYNC, &arg), -EINVAL, "sync: pad: EINVAL");
+	unpin(fd, id);
+	is(sync_caches(fd, id, 1, 0, page), -ENOENT, "sync: unpinned: ENOENT");
+	mem_free(mem, 2 * page);
+}
+
+/*
+ * Whether exactly the lines of a range were cleaned, and for the CPU invalidated after that, piece
+ * by piece, by the physical addresses in the trace. A line has at most 128 bytes.
+ */
+static bool traced_range(const uint8_t *mem, uint64_t offset, uint64_t size, bool for_cpu)
+{
+	FILE *file = fopen(TRACING "trace", "re");
+	unsigned long address, bytes, dir, cleaned = 0, cleaned_bytes = 0;
+	uint64_t at = offset;
+	bool right = file;
+	const char *text;
+	char line[512];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		text = strstr(line, "paddr=");
+		if (!text ||
+		    sscanf(text, "paddr=%lx size=%lx dir=%lx", &address, &bytes, &dir) != 3)
+			continue;
+		if (strstr(line, " invalidate: ")) {
+			if (dir == 1)	/* to the device: there is nothing to be done */
+				continue;
+			right &= for_cpu && address == cleaned && bytes == cleaned_bytes;
+			cleaned = 0;
+			continue;
+		}
+		/* The first may begin with the line that the range begins in. */
+		if (at == offset)
+			at -= (physical(mem + at) + at % page - address) % 128;
+		/* A transfer both ways, or to the device, cleans on every architecture. */
+		right &= dir == (for_cpu ? 0 : 1) && !cleaned && at < offset + size &&
+			 bytes <= page - at % page &&
+			 address == physical(mem + at) + at % page;
+		at += bytes;
+		cleaned = for_cpu ? address : 0;
+		cleaned_bytes = bytes;
+	}
+	if (file)
+		fclose(file);
+	return right && !cleaned && at >= offset + size && at - offset - size < 128;
+}
+
+/*
+ * PAGES pages in the middle of @area, which has 3 * HUGE bytes: half of them in one extent, a part
+ * of a huge page if there is one, and half of them hardly neighbours.
+ */
+static uint8_t *mixed(uint8_t *area)
+{
+	uint8_t *huge = (uint8_t *)(((uintptr_t)area + HUGE - 1) & -(uintptr_t)HUGE), *mem;
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+
+	madvise(area, 3 * HUGE, MADV_NOHUGEPAGE);
+	if (mmap(huge, HUGE, PROT_READ | PROT_WRITE, flags | MAP_HUGETLB | 21 << 26 /* 2 MiB */,
+		 -1, 0) == MAP_FAILED)
+		mmap(huge, HUGE, PROT_READ | PROT_WRITE, flags, -1, 0);
+	mem = huge + HUGE - PAGES / 2 * page;
+	for (int p = 0; p < PAGES; p += 2)
+		mem[p * page] = 1;
+	for (int p = 1; p < PAGES; p += 2)
+		mem[p * page] = 1;
+	return mem;
+}
+
+/* Which lines, by the kernel's own functions that maintain them; @coherent: none. */
+static void lines(const char *name, bool coherent)
+{
+	static const struct {
+		uint64_t page, offset, size;	/* from which byte of which page on */
+	} ranges[] = {
+		{ 0, 0, 1 }, { 0, 63, 2 }, { 0, 64, 64 }, { 1, 130, 1 }, { 2, 4095, 2 },
+		{ PAGES / 2 - 1, 1, 3 * 4096 }, { PAGES - 1, 4095, 1 }, { 0, 0, PAGES * 4096 },
+	};
+	uint8_t *area = mmap(NULL, 3 * HUGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *mem = mixed(area);
+	struct dev d;
+	uint32_t id;
+
+	if (file_write(TRACING "kprobe_events",
+		       "p:evfio/clean arch_sync_dma_for_device paddr=%x0 size=%x1 dir=%x2\n"
+		       "p:evfio/invalidate arch_sync_dma_for_cpu paddr=%x0 size=%x1 dir=%x2\n")) {
+		tap_skip("a kernel without events of kprobes");
+		munmap(area, 3 * HUGE);
+		return;
+	}
+	open_dev(&d, name);
+	if (pin(d.fd, mem, PAGES * page, RW, 0))
+		tap_bail("%s: no memory: %m", name);
+	id = told.arg.id;
+	for (size_t i = 0; i < 2 * sizeof(ranges) / sizeof(ranges[0]); i++) {
+		const uint64_t offset = ranges[i / 2].page * page + ranges[i / 2].offset;
+		const uint64_t size = ranges[i / 2].size;
+
+		trace_clear(TRACING "trace");
+		file_write(TRACING "events/evfio/enable", "1");
+		is(sync_caches(d.fd, id, 1u << i % 2, offset, size), 0,
+		   "%s: %llu bytes at %llu are synchronized for the %s", name,
+		   (unsigned long long)size, (unsigned long long)offset, i % 2 ? "CPU" : "device");
+		file_write(TRACING "events/evfio/enable", "0");
+		if (coherent)
+			is(traced("paddr=", false), -1, "%s: coherent, so no line", name);
+		else
+			ok(traced_range(mem, offset, size, i % 2), "%s: these lines", name);
+	}
+	dev_close(&d);
+	board_unbind(name);
+	trace_clear(TRACING "trace");
+	trace_clear(TRACING "kprobe_events");
+	munmap(area, 3 * HUGE);
 }
 
 struct worker {
@@ -417,6 +570,8 @@ static void *pin_on(void *arg)
 		if (ret)
 			break;
 		undo.id = mine.arg.id;
+		/* While the other may unpin it. */
+		sync_caches(worker->fd, undo.id, 1u << i % 2, 0, PAGES * page);
 		/* The other's, at times. */
 		if (i % 8)
 			xioctl(worker->fd, EVFIO_DEVICE_UNPIN, &undo);
@@ -461,11 +616,14 @@ static void edu(const char *name)
 	struct dev d;
 
 	is(check_extension(c, EVFIO_EXT_DEVICE_PIN), 1, "an empty container offers it");
+	is(check_extension(c, EVFIO_EXT_DEVICE_SYNC), 1, "and maintenance of caches");
 	close(c);
 	open_dev(&d, name);
 	is(check_extension(d.container, EVFIO_EXT_DEVICE_PIN), 1, "so does one of no-IOMMU mode");
+	is(check_extension(d.container, EVFIO_EXT_DEVICE_SYNC), 1, "of both");
 	bad_input(d.fd);
 	addresses(d.fd);
+	sync_input(d.fd);
 	real_dma(&d);
 	accounted(d.fd);
 	dev_close(&d);
@@ -516,6 +674,8 @@ static void with_iommu(void)
 	   "a container with an IOMMU does not offer it");
 	is(pin(d.fd, mem, page, RW, 0), -ENOTTY, "a device with an IOMMU: ENOTTY");
 	is(unpin(d.fd, 0), -ENOTTY, "to unpin as well");
+	is(sync_caches(d.fd, 0, 1, 0, page), -ENOTTY, "to maintain caches as well");
+	is(check_extension(d.container, EVFIO_EXT_DEVICE_SYNC), 0, "nor is that offered");
 	dev_close(&d);
 	mem_free(mem, page);
 }
@@ -551,6 +711,10 @@ int main(int argc, char **argv)
 		closed(EDU0, false);
 		closed(EDU1, true);
 		order(EDU1, "reset_control_assert");
+		board_take(EDU2);
+		lines(EDU3, false);
+		board_unbind(EDU2);
+		lines(EDU1, true);
 		revoked(EDU1);
 	}
 	return tap_done();

@@ -196,7 +196,7 @@ struct evfio_device_unpin {
  * EVFIO_DEVICE_UNPIN - on a device's fd: give memory back, which the device does not use any more
  *
  * Return: 0; -1 and errno: EINVAL for @argsz or @flags, ENOENT if there is no such @id, ENOTTY if
- * the device has an IOMMU.
+ * the device has an IOMMU, ENODEV if it was taken away.
  */
 #define EVFIO_DEVICE_UNPIN	_IO(EVFIO_TYPE, 4)
 
@@ -361,5 +361,45 @@ struct evfio_iommu_move {
  * VFIO_IOMMU_MAP_DMA or VFIO_IOMMU_UNMAP_DMA would say of one of them.
  */
 #define EVFIO_IOMMU_MOVE	_IO(EVFIO_TYPE, 9)
+
+/*
+ * Cache maintenance for devices without an IOMMU that do not snoop the processors' caches, where
+ * programs cannot do it themselves. (On arm64 they can.) For a device that is coherent it has no
+ * effect. Offered as EVFIO_EXT_DEVICE_PIN is.
+ */
+#define EVFIO_EXT_DEVICE_SYNC	0xef0d
+
+#define EVFIO_SYNC_FOR_DEVICE	0x1	/* what was written is in memory: before the device reads */
+#define EVFIO_SYNC_FOR_CPU	0x2	/* and reads find memory: after the device has written */
+
+/**
+ * struct evfio_device_sync - argument of EVFIO_DEVICE_SYNC
+ * @argsz: size of the structure
+ * @flags: EVFIO_SYNC_FOR_DEVICE or EVFIO_SYNC_FOR_CPU
+ * @id: which memory, as EVFIO_DEVICE_PIN told
+ * @pad: 0
+ * @offset: from which byte of it on
+ * @size: in bytes, not 0
+ */
+struct evfio_device_sync {
+	__u32	argsz;
+	__u32	flags;
+	__u32	id;
+	__u32	pad;
+	__aligned_u64	offset;
+	__aligned_u64	size;
+};
+
+/*
+ * EVFIO_DEVICE_SYNC - on a device's fd: maintain the caches for a part of what is held for it
+ *
+ * Lines that have been written are never dropped: before a line is invalidated it is cleaned.
+ *
+ * Return: 0; -1 and errno: EINVAL for @argsz, @flags, @pad, or a range that is not inside; ENOENT
+ * if there is no such @id; ENOTTY if the device has an IOMMU; ERANGE if some of it is beyond the
+ * kernel's mask of the device (see EVFIO_DEVICE_PIN's @mask); ENOMEM; EINTR when killed; ENODEV if
+ * the device was taken away.
+ */
+#define EVFIO_DEVICE_SYNC	_IO(EVFIO_TYPE, 13)
 
 #endif
