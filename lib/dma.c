@@ -800,82 +800,28 @@ int evfio_dma_free(struct evfio_dma *dma)
 	return evfio_dma_free_many(&dma, 1);
 }
 
-#if defined(__aarch64__)
-static inline uintptr_t cache_line(void)
-{
-	uint64_t ctr;
-
-	/* CTR_EL0.DminLine, bits 19 to 16: log2 of the smallest line, in words (Arm ARM, D24). */
-	__asm__("mrs %0, ctr_el0" : "=r" (ctr));
-	return (uintptr_t)4 << (ctr >> 16 & 15);
-}
-
-static int clean(const char *start, const char *end)
-{
-	const uintptr_t line = cache_line();
-	uintptr_t at;
-
-	for (at = (uintptr_t)start & ~(line - 1); at < (uintptr_t)end; at += line)
-		__asm__ volatile("dc cvac, %0" : : "r" (at) : "memory");
-	__asm__ volatile("dsb sy" : : : "memory");
-	return 0;
-}
-
-/* Invalidating alone is not for programs; lines that the program has left alone are clean. */
-static int clean_and_invalidate(const char *start, const char *end)
-{
-	const uintptr_t line = cache_line();
-	uintptr_t at;
-
-	for (at = (uintptr_t)start & ~(line - 1); at < (uintptr_t)end; at += line)
-		__asm__ volatile("dc civac, %0" : : "r" (at) : "memory");
-	__asm__ volatile("dsb sy" : : : "memory");
-	return 0;
-}
-#else
-static int cannot_maintain(void)
-{
-	return fail(-EOPNOTSUPP, "a device that is not coherent with the CPU's caches needs cache "
-		    "maintenance, which programs cannot do on this architecture");
-}
-
-static int clean(const char *start, const char *end)
-{
-	(void)start;
-	(void)end;
-	return cannot_maintain();
-}
-
-static int clean_and_invalidate(const char *start, const char *end)
-{
-	(void)start;
-	(void)end;
-	return cannot_maintain();
-}
-#endif
-
-static int sync_range(const struct evfio_dma *dma, size_t offset, size_t size,
-		      int (*maintain)(const char *start, const char *end))
+static int sync_range(const struct evfio_dma *dma, size_t offset, size_t size, bool for_cpu)
 {
 	const struct evfio_container *ct = ((const struct mapping *)dma)->ct;
-	const char *start = (const char *)dma->addr + offset;
+	int err = sync_check(dma->size, offset, size);
 
-	if (offset > dma->size || size > dma->size - offset)
-		return fail(-EINVAL, "0x%zx bytes at offset 0x%zx are beyond a buffer of 0x%zx",
-			    size, offset, dma->size);
-	if (!__atomic_load_n(&ct->incoherent, __ATOMIC_RELAXED))
-		return 0;
-	return maintain(start, start + size);
+	if (err || !size || !__atomic_load_n(&ct->incoherent, __ATOMIC_RELAXED))
+		return err;
+	if (cache_sync((const char *)dma->addr + offset, size, for_cpu))
+		return fail(-EOPNOTSUPP, "a device that is not coherent with the CPU's caches "
+			    "needs cache maintenance, which programs cannot do on this "
+			    "architecture");
+	return 0;
 }
 
 int evfio_dma_sync_for_device(const struct evfio_dma *dma, size_t offset, size_t size)
 {
-	return sync_range(dma, offset, size, clean);
+	return sync_range(dma, offset, size, false);
 }
 
 int evfio_dma_sync_for_cpu(const struct evfio_dma *dma, size_t offset, size_t size)
 {
-	return sync_range(dma, offset, size, clean_and_invalidate);
+	return sync_range(dma, offset, size, true);
 }
 
 int evfio_dma_set_mask(struct evfio_container *ct, unsigned int bits)

@@ -270,6 +270,17 @@ const void *dma_find_cap(const struct vfio_iommu_type1_info *info, size_t size, 
 /* Why MAP_DMA gave err, a negative errno: leaves a message and returns the errno for the caller. */
 int dma_explain_map(int err, const void *addr, uint64_t size, uint64_t iova);
 
+/* cache.c */
+
+/* Whether a buffer of whole bytes has the range: 0, or -EINVAL and a message. */
+int sync_check(size_t whole, size_t offset, size_t size);
+
+/*
+ * Hands memory to a device that does not snoop caches, or takes it over: 0, or -EOPNOTSUPP, without
+ * a message, where programs cannot do that.
+ */
+int cache_sync(const void *addr, size_t size, bool for_cpu);
+
 /* token.c */
 
 /* VFIO_GROUP_GET_DEVICE_FD, with a token unless that is NULL; as ioctl(), without a message. */

@@ -102,6 +102,38 @@ uint64_t evfio_pin_address(const struct evfio_pin *pin, size_t offset, size_t *l
 	return extent->address + offset;
 }
 
+static int sync_range(const struct evfio_pin *pub, size_t offset, size_t size, bool for_cpu)
+{
+	const struct pin *pin = (const struct pin *)pub;
+	struct evfio_device_sync arg = {
+		.argsz = sizeof(arg),
+		.flags = for_cpu ? EVFIO_SYNC_FOR_CPU : EVFIO_SYNC_FOR_DEVICE,
+		.id = pin->arg.id,
+		.offset = offset,
+		.size = size,
+	};
+	int err = sync_check(pub->size, offset, size);
+
+	if (err || !size || pin->dev->sys->coherent)
+		return err;
+	/* The kernel does it where programs cannot. */
+	if (cache_sync((const char *)pub->addr + offset, size, for_cpu) &&
+	    ioctl(pin->dev->fd, EVFIO_DEVICE_SYNC, &arg))
+		return fail_errno("%s is not coherent with the CPU's caches, which cannot be "
+				  "maintained for memory at %p", pin->dev->sys->name, pub->addr);
+	return 0;
+}
+
+int evfio_pin_sync_for_device(const struct evfio_pin *pin, size_t offset, size_t size)
+{
+	return sync_range(pin, offset, size, false);
+}
+
+int evfio_pin_sync_for_cpu(const struct evfio_pin *pin, size_t offset, size_t size)
+{
+	return sync_range(pin, offset, size, true);
+}
+
 int evfio_pin_free(struct evfio_pin *pub)
 {
 	struct pin *pin = (struct pin *)pub;

@@ -166,7 +166,7 @@ int evfio_dma_free_many(struct evfio_dma *const *dmas, unsigned int count);
  * lines with other data.
  *
  * Return: 0; -EINVAL when the range is not inside @dma; -EOPNOTSUPP when the device is not coherent
- * and programs cannot maintain caches on this architecture (arm64 lets them).
+ * and programs cannot maintain caches on this architecture: arm64 lets them, 32-bit Arm does not.
  */
 int evfio_dma_sync_for_device(const struct evfio_dma *dma, size_t offset, size_t size);
 

@@ -76,6 +76,31 @@ int evfio_pin_memory(struct evfio_device *dev, void *addr, size_t size, unsigned
 uint64_t evfio_pin_address(const struct evfio_pin *pin, size_t offset, size_t *left);
 
 /**
+ * evfio_pin_sync_for_device() - hand memory over to the device
+ * @pin: memory that is held
+ * @offset: in bytes from its beginning
+ * @size: in bytes
+ *
+ * As evfio_dma_sync_for_device() of <evfio/dma.h>: nothing is done if the device is coherent with
+ * the CPU's caches. Where programs cannot maintain those (on arm64 they can), the kernel does it.
+ *
+ * Return: 0; -EINVAL when the range is not inside @pin; or the errno of EVFIO_DEVICE_SYNC.
+ */
+int evfio_pin_sync_for_device(const struct evfio_pin *pin, size_t offset, size_t size);
+
+/**
+ * evfio_pin_sync_for_cpu() - take memory over from the device
+ * @pin: memory that is held
+ * @offset: in bytes from its beginning
+ * @size: in bytes
+ *
+ * As evfio_dma_sync_for_cpu().
+ *
+ * Return: as evfio_pin_sync_for_device().
+ */
+int evfio_pin_sync_for_cpu(const struct evfio_pin *pin, size_t offset, size_t size);
+
+/**
  * evfio_pin_free() - let memory go
  * @pin: memory that is held, or NULL for no effect; gone afterwards in any case
  *

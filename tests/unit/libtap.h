@@ -5,6 +5,7 @@
 #ifndef UNIT_LIBTAP_H
 #define UNIT_LIBTAP_H
 
+#include <linux/evfio.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -80,6 +81,7 @@ struct fake_vfio {
 	int map_errno;
 	const void *no_memory;		/* cannot be mapped: EFAULT */
 	int pin_errno;
+	struct evfio_device_sync synced; /* what EVFIO_DEVICE_SYNC was asked last */
 	bool not_viable;
 	bool no_caps;			/* VFIO_IOMMU_GET_INFO without capabilities */
 	bool fixed_irq;			/* interrupt 0 cannot be masked */

@@ -736,6 +736,9 @@ static int device_ioctl(unsigned long request, void *arg)
 		return add_pin(arg);
 	case EVFIO_DEVICE_UNPIN:
 		return drop_pin(arg);
+	case EVFIO_DEVICE_SYNC:
+		fake.synced = *(const struct evfio_device_sync *)arg;
+		return give(fake.pin_errno);
 	}
 	return give(ENOTTY);
 }

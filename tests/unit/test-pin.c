@@ -2,6 +2,7 @@
 /* A device without an IOMMU, and memory for it. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -69,6 +70,41 @@ static void memory(struct evfio_device *dev)
 	free(mem);
 }
 
+/* The kernel is asked only for what the program cannot do, and only if the device needs it. */
+static void caches(struct evfio_device *dev, bool coherent)
+{
+#if defined(__aarch64__)
+	const bool kernel = false;
+#else
+	const bool kernel = !coherent;
+#endif
+	void *mem = aligned_alloc(page, page);
+	struct evfio_pin *pin;
+
+	is(evfio_pin_memory(dev, mem, page, EVFIO_DMA_BOTH, 32, &pin), 0, "a page");
+	memset(&fake.synced, 0, sizeof(fake.synced));
+	is(evfio_pin_sync_for_device(pin, 16, 32), 0, "32 bytes for the device");
+	is(fake.synced.flags, kernel ? EVFIO_SYNC_FOR_DEVICE : 0, "by the kernel: %d", kernel);
+	is(fake.synced.id, kernel ? 7 : 0, "of this memory");
+	is((long long)fake.synced.offset, kernel ? 16 : 0, "from there on");
+	is((long long)fake.synced.size, kernel ? 32 : 0, "as many");
+	is(evfio_pin_sync_for_cpu(pin, page - 1, 1), 0, "a byte for the CPU");
+	is(fake.synced.flags, kernel ? EVFIO_SYNC_FOR_CPU : 0, "by the kernel: %d", kernel);
+	memset(&fake.synced, 0, sizeof(fake.synced));
+	is(evfio_pin_sync_for_cpu(pin, page, 0), 0, "nothing, at its end");
+	is(evfio_pin_sync_for_cpu(pin, 1, page), -EINVAL, "beyond its end");
+	message_has("are beyond a buffer of");
+	is(evfio_pin_sync_for_device(pin, SIZE_MAX, 2), -EINVAL, "around 2^64");
+	is(fake.synced.argsz, 0, "of which the kernel hears nothing");
+	fake.pin_errno = ERANGE;
+	is(evfio_pin_sync_for_device(pin, 0, 1), kernel ? -ERANGE : 0, "what it says");
+	if (kernel)
+		message_has("is not coherent with the CPU's caches");
+	fake.pin_errno = 0;
+	evfio_pin_free(pin);
+	free(mem);
+}
+
 int main(void)
 {
 	struct evfio_iova_range range;
@@ -101,8 +137,15 @@ int main(void)
 	refused(dev, EOPNOTSUPP, -EOPNOTSUPP, "reaches memory directly");
 	refused(dev, EFAULT, -EFAULT, "cannot be mapped");
 	refused(dev, ENODEV, -ENODEV, "cannot pin");
+	caches(dev, true);
 	evfio_close(dev);
 	is(fake.iommu_type, 0, "closed: the container is empty");
+
+	tree_remove("dev/vfio/5");
+	tree_text("dev/vfio/noiommu-5", "");
+	is(evfio_open("10200000.edu", &dev), 0, "one that is not coherent");
+	caches(dev, false);
+	evfio_close(dev);
 	tree_free();
 	return done();
 }
