@@ -240,6 +240,24 @@ static void unpin(struct evfio_pin *pin)
 	munmap(memory, size);
 }
 
+/*
+ * Before the device looks at pinned memory, or writes to it, and after it has written: these do
+ * nothing if it is coherent with the processors' caches.
+ */
+static void to_device(const struct evfio_pin *pin, const void *what, size_t size)
+{
+	const size_t offset = (size_t)((const uint8_t *)what - (const uint8_t *)pin->addr);
+
+	check(evfio_pin_sync_for_device(pin, offset, size));
+}
+
+static void from_device(const struct evfio_pin *pin, const void *what, size_t size)
+{
+	const size_t offset = (size_t)((const uint8_t *)what - (const uint8_t *)pin->addr);
+
+	check(evfio_pin_sync_for_cpu(pin, offset, size));
+}
+
 static void write_address(const struct disk *disk, uint32_t reg, uint64_t address)
 {
 	evfio_write32(disk->regs, reg, (uint32_t)address);
@@ -263,6 +281,7 @@ static void make_queue(struct disk *disk)
 	disk->ring = (struct descriptor *)memory;
 	disk->available = (struct available *)(memory + page);
 	disk->used = (struct used *)(memory + 2 * page);
+	to_device(disk->queue, memory, 3 * page);
 	evfio_write32(disk->regs, QUEUE_NUM, disk->entries);
 	write_address(disk, QUEUE_DESC, evfio_pin_address(disk->queue, 0, NULL));
 	write_address(disk, QUEUE_DRIVER, evfio_pin_address(disk->queue, page, NULL));
@@ -331,6 +350,7 @@ static void submit(struct disk *disk, struct request *request, uint32_t type)
 	const uint64_t control = evfio_pin_address(request->pin, 0, NULL);
 	const uint16_t number = (uint16_t)(request - disk->requests);
 	struct descriptor *table = request->control->table;
+	uint16_t *available = &disk->available->ring[disk->submitted % disk->entries];
 	int last = 0, entries = 2;
 	size_t at, step;
 
@@ -353,11 +373,16 @@ static void submit(struct disk *disk, struct request *request, uint32_t type)
 	table[last].flags |= htole16(DESC_NEXT);
 	table[last].next = htole16(1);
 	describe(&table[1], control + offsetof(struct control, status), 1, DESC_WRITE, 0);
+	to_device(request->pin, request->control, sizeof(*request->control));
+	to_device(request->pin, request->data, request->bytes);
 
 	describe(&disk->ring[number], control, (size_t)entries * sizeof(*table), DESC_INDIRECT, 0);
-	disk->available->ring[disk->submitted % disk->entries] = htole16(number);
+	to_device(disk->queue, &disk->ring[number], sizeof(disk->ring[number]));
+	*available = htole16(number);
+	to_device(disk->queue, available, sizeof(*available));
 	evfio_wmb();
 	__atomic_store_n(&disk->available->index, htole16(++disk->submitted), __ATOMIC_RELAXED);
+	to_device(disk->queue, &disk->available->index, sizeof(disk->available->index));
 }
 
 static void notify(const struct disk *disk)
@@ -366,18 +391,28 @@ static void notify(const struct disk *disk)
 	evfio_write32(disk->regs, QUEUE_NOTIFY, 0);
 }
 
+/* How many requests the device is done with; what is beyond 16 bits is lost. */
+static uint16_t used(const struct disk *disk)
+{
+	from_device(disk->queue, &disk->used->index, sizeof(disk->used->index));
+	return le16toh(__atomic_load_n(&disk->used->index, __ATOMIC_RELAXED));
+}
+
 /* Marks what the device is done with, in the order in which it is. */
 static void collect(struct disk *disk)
 {
-	while (disk->collected != le16toh(__atomic_load_n(&disk->used->index, __ATOMIC_RELAXED))) {
+	while (disk->collected != used(disk)) {
+		const uint32_t at = disk->collected++ % disk->entries;
 		struct request *request;
 		uint32_t number;
 
 		evfio_rmb();
-		number = le32toh(disk->used->ring[disk->collected++ % disk->entries].id);
+		from_device(disk->queue, &disk->used->ring[at], sizeof(disk->used->ring[at]));
+		number = le32toh(disk->used->ring[at].id);
 		if (number >= disk->depth)
 			die("the device is done with request %" PRIu32 ", which is none", number);
 		request = &disk->requests[number];
+		from_device(request->pin, &request->control->status, 1);
 		if (request->control->status)
 			die("sector %" PRIu64 ": the device answers with status %u",
 			    request->at / SECTOR, request->control->status);
@@ -433,8 +468,10 @@ static uint64_t transfer(struct disk *disk, uint32_t type, work_fn *work, uint64
 		request = &disk->requests[first % disk->depth];
 		await(disk, request);
 		do {
-			if (type == BLK_READ && work)
+			if (type == BLK_READ && work) {
+				from_device(request->pin, request->data, request->bytes);
 				work(request->data, request->at, request->bytes);
+			}
 			moved += request->bytes;
 			request = &disk->requests[++first % disk->depth];
 		} while (first != next && request->done);

@@ -134,8 +134,8 @@ DISK = 1 << 20      # bytes, see words()
 ROM = 1 << 15
 
 # Two more disks of the platform board without its SMMU, on its virtio-mmio transports, which no IOMMU knows of
-# anyway: a000000.virtio_mmio, whose interrupt is a level (noiommu.dtso), and a000200.virtio_mmio, an edge. The
-# kernel's drivers are loaded and take them.
+# anyway: a000000.virtio_mmio, whose interrupt is a level (noiommu.dtso), and a000200.virtio_mmio, an edge, which
+# is not coherent as far as software knows. The kernel's drivers are loaded and take them.
 VIRTIO_DISKS = ["level", "edge"]
 VIRTIO_DISK = 1 << 30       # bytes: words() at first, then zeros
 VIRTIO_MODULES = ["virtio_mmio", "virtio_blk"]
@@ -223,6 +223,9 @@ def device_tree(cpu, smp, more="", layout="platform"):
         run_tool("fdtput", "-c", base, "/__symbols__")
         for label, path in LABELS.items():
             run_tool("fdtput", "-t", "s", base, "/__symbols__", label, path)
+        # An overlay cannot take anything away.
+        if more == "noiommu":
+            run_tool("fdtput", "-d", base, "/virtio_mmio@a000200", "dma-coherent")
         for source in overlays:
             run_tool("dtc", "-q", "-@", "-I", "dts", "-O", "dtb", "-o", overlay, source)
             run_tool("fdtoverlay", "-i", base, "-o", merged, overlay)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The driver for disks on virtio-mmio in examples/, on a machine without an IOMMU: with an interrupt that is a
-# level and one that is an edge. What it writes the kernel's own driver reads, and the other way round. On the
-# machine with an IOMMU QEMU's transports are of version 1.
+# level and one that is an edge, the latter not coherent, as far as it knows. What it writes the kernel's own
+# driver reads, and the other way round. On the machine with an IOMMU QEMU's transports are of version 1.
 #
 # vm: iommu=no
 # vm: board=platform
@@ -43,10 +43,11 @@ interrupts() {
 
 for disk in $level $edge; do
 	case $disk in
-	"$level") kind=' maskable automasked' choices='1:4096 256:512 32:65536' ;;
-	"$edge") kind='' choices='3:1536' ;;
+	"$level") kind=' maskable automasked' coherent=yes choices='1:4096 256:512 32:65536' ;;
+	"$edge") kind='' coherent=no choices='3:1536' ;;
 	esac
 	has 'bound to vfio-platform' "bind $disk" evfio bind $disk
+	has "coherent     $coherent" 'whether it is coherent' evfio info $disk
 	check 'its interrupt' sh -c "evfio info $disk | grep '^interrupt    0: eventfd$kind\$'"
 	has "$sectors sectors of 512 bytes" 'its size' virtio-blk $disk
 	has "verify: $((words * 512)) bytes" 'what it holds' virtio-blk $disk verify 0 $words
