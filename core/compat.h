@@ -7,6 +7,7 @@
 #define EVFIO_CORE_COMPAT_H
 
 #include <linux/eventfd.h>
+#include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/iommu.h>
 #include <linux/irqbypass.h>
@@ -138,6 +139,21 @@ static inline int evfio_msi_alloc(struct device *dev, unsigned int count, irq_wr
 	return platform_msi_domain_alloc_irqs(dev, count, write);
 #endif
 }
+#endif
+
+/*
+ * A 32-bit kernel maps nothing of a file beyond 4 GiB, where all regions but the first are, unless
+ * the file has unsigned positions.
+ */
+#if BITS_PER_LONG == 32 && defined(FOP_UNSIGNED_OFFSET)
+#define evfio_far_fops	.fop_flags = FOP_UNSIGNED_OFFSET,
+#else
+#define evfio_far_fops
+#endif
+#if BITS_PER_LONG == 32 && defined(FMODE_UNSIGNED_OFFSET)
+#define evfio_far_fmode	FMODE_UNSIGNED_OFFSET
+#else
+#define evfio_far_fmode	0
 #endif
 
 /* The constness of a class's devnode() argument. */

@@ -277,6 +277,9 @@ static long device_get_region_info(void *obj, union evfio_args *args, unsigned l
 	info->offset = (u64)info->index << EVFIO_REGION_SHIFT;
 	info->size = region->size;
 	info->flags = region->flags;
+	/* Where a page's number has 32 bits, mmap() does not get as far as that. */
+	if (info->offset >> PAGE_SHIFT > ULONG_MAX)
+		info->flags &= ~VFIO_REGION_INFO_FLAG_MMAP;
 	if (!region->cap)
 		return 0;
 	info->flags |= VFIO_REGION_INFO_FLAG_CAPS;
@@ -496,6 +499,7 @@ static const struct file_operations device_fops = {
 	.mmap		= device_mmap,
 	.poll		= device_poll,
 	.show_fdinfo	= device_show_fdinfo,
+	evfio_far_fops
 };
 
 /**
@@ -530,7 +534,7 @@ int evfio_device_fd(struct evfio_device *vdev)
 	if (ret)
 		goto put_fd;
 
-	file->f_mode |= FMODE_PREAD | FMODE_PWRITE;
+	file->f_mode |= FMODE_PREAD | FMODE_PWRITE | evfio_far_fmode;
 	vdev->mapping = group->file->f_mapping;
 	file->f_mapping = vdev->mapping;
 	get_file(group->file);

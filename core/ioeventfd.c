@@ -136,7 +136,7 @@ static bool can_write(const struct evfio_region *region, u64 off, u32 width)
 long evfio_ioeventfd(void *obj, union evfio_args *args, unsigned long arg)
 {
 	const struct vfio_device_ioeventfd *what = &args->ioeventfd;
-	u64 index = what->offset >> EVFIO_REGION_SHIFT;
+	unsigned long index = what->offset >> EVFIO_REGION_SHIFT;
 	struct ioeventfd *io, *gone = NULL;
 	struct evfio_device *vdev = obj;
 	long ret;

@@ -104,6 +104,9 @@ void __iomem *evfio_region_io(struct evfio_region *region)
 
 	if (io)
 		return io;
+	/* More than a 32-bit kernel has addresses for. */
+	if (region->size > SIZE_MAX)
+		return NULL;
 	io = region->nonposted ? ioremap_np(region->base, region->size) :
 				 ioremap(region->base, region->size);
 	if (!io)
@@ -261,7 +264,7 @@ static ssize_t region_rw(struct evfio_device *vdev, u32 index, char __user *buf,
 	if (region->width < 0 || off >= region->size)
 		return -EINVAL;
 	count = min_t(u64, count, region->size - off);
-	if (region->width && (off | count) % region->width)
+	if (region->width && !IS_ALIGNED(off | count, region->width))
 		return -EINVAL;
 
 	for (done = 0; done < count; done += n) {
@@ -298,7 +301,7 @@ static ssize_t region_rw(struct evfio_device *vdev, u32 index, char __user *buf,
 ssize_t evfio_region_rw(struct evfio_device *vdev, char __user *buf, size_t count, loff_t *pos,
 			bool write)
 {
-	u64 index = *pos >> EVFIO_REGION_SHIFT;
+	unsigned long index = *pos >> EVFIO_REGION_SHIFT;
 	ssize_t ret;
 
 	if (READ_ONCE(vdev->revoked))

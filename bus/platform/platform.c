@@ -169,7 +169,8 @@ static void describe_region(struct evfio_region *region, const struct resource *
 	if (PAGE_ALIGNED(region->base) && PAGE_ALIGNED(region->size))
 		region->flags |= VFIO_REGION_INFO_FLAG_MMAP;
 	region->nonposted = res->flags & IORESOURCE_MEM_NONPOSTED;
-	region->width = mmap_only ? -1 : width;
+	/* A 32-bit processor has no access of 8 bytes. */
+	region->width = mmap_only || width > (int)sizeof(long) ? -1 : width;
 }
 
 /* @resources: an array of @n in which the memory ones become regions. */

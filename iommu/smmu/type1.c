@@ -1031,7 +1031,8 @@ static int usable_compute(struct type1 *iommu, struct usable *w)
 	w->ranges = kmalloc(sizeof(*w->ranges), GFP_KERNEL);
 	if (!w->ranges)
 		return -ENOMEM;
-	w->ranges[0] = (struct vfio_iova_range){ 0, (dma_addr_t)U64_MAX };
+	/* The kernel's functions take no more, though dma_addr_t may have more bits. */
+	w->ranges[0] = (struct vfio_iova_range){ 0, ULONG_MAX };
 
 	list_for_each_entry(d, &iommu->domains, node) {
 		geometry = &d->domain->geometry;
