@@ -36,7 +36,7 @@ static void check(int err)
 
 static void print_time(const char *what, uint32_t seconds)
 {
-	const time_t when = seconds;
+	const time_t when = (time_t)seconds;
 	char text[32];
 
 	strftime(text, sizeof(text), "%F %T", gmtime(&when));

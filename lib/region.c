@@ -91,7 +91,7 @@ static int region_map(const struct evfio_device *dev, uint32_t index, bool combi
 	region->size = info.size;
 	region->offset = info.offset;
 
-	if (info.flags & EVFIO_REGION_MMAP) {
+	if ((info.flags & EVFIO_REGION_MMAP) && info.size <= SIZE_MAX) {
 		if (combine && !ioctl(dev->fd, EVFIO_DEVICE_REGION_WC, &wc)) {
 			region->flags |= EVFIO_REGION_WC;
 			info.offset = wc.offset;
@@ -100,7 +100,8 @@ static int region_map(const struct evfio_device *dev, uint32_t index, bool combi
 			prot |= PROT_READ;
 		if (info.flags & EVFIO_REGION_WRITE)
 			prot |= PROT_WRITE;
-		base = mmap(NULL, info.size, prot, MAP_SHARED, dev->fd, (off_t)info.offset);
+		base = mmap(NULL, (size_t)info.size, prot, MAP_SHARED, dev->fd,
+			    (off_t)info.offset);
 		if (base == MAP_FAILED) {
 			err = fail_errno("cannot map region %" PRIu32 " of %s", index,
 					 dev->sys->name);
@@ -136,7 +137,7 @@ void evfio_region_unmap(struct evfio_region *region)
 	if (!region)
 		return;
 	if (region->base)
-		munmap((void *)(uintptr_t)region->base, region->size);
+		munmap((void *)(uintptr_t)region->base, (size_t)region->size);
 	free(region);
 }
 

@@ -24,7 +24,9 @@ JSON_LIBS ?= $(shell $(PKG_CONFIG) --libs json-c 2>/dev/null || echo -ljson-c)
 
 USER_CFLAGS ?= -O2 -g
 USER_WARN ?= -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
-USER_CPPFLAGS := -Iinclude -Iinclude/uapi -D_GNU_SOURCE -DEVFIO_VERSION='"$(EVFIO_VERSION)"'
+# A region's index is in bits that a 32-bit offset has not.
+USER_CPPFLAGS := -Iinclude -Iinclude/uapi -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
+	-DEVFIO_VERSION='"$(EVFIO_VERSION)"'
 USER_CC = $(CC) -std=gnu11 -pthread $(USER_CPPFLAGS) $(CPPFLAGS) $(USER_WARN) $(USER_CFLAGS) \
 	$(CFLAGS)
 
@@ -131,7 +133,7 @@ $(UOUT)/bin/evfio $(USER_EXAMPLES): $(UOUT)/static
 $(USER_UNITS): $(UOUT)/unit/%: $(UOUT)/obj/tests/unit/%.o $(USER_UNIT_LIBS) $(USER_A)
 	@mkdir -p $(@D)
 	$(USER_SAY) LD $@
-	$(USER_Q)$(CC) -pthread $(CFLAGS) $(LDFLAGS) -Wl,--wrap=open,--wrap=close,--wrap=ioctl \
+	$(USER_Q)$(CC) -pthread $(CFLAGS) $(LDFLAGS) -Wl,--wrap=open,--wrap=open64,--wrap=close,--wrap=ioctl \
 		-Wl,--wrap=malloc -o $@ $^
 
 unit: user $(USER_UNITS)

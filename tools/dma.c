@@ -13,7 +13,7 @@
 #define LARGEST	(64ULL << 20)	/* of pages: the memory for one must be there */
 
 /* Maps memory, at *at or anywhere, unmaps it, and notes that. */
-static int test_map(struct evfio_container *ct, void *memory, uint64_t size, const uint64_t *at,
+static int test_map(struct evfio_container *ct, void *memory, size_t size, const uint64_t *at,
 		    struct json_object *maps)
 {
 	struct json_object *doc = json_object_new_object();
@@ -37,9 +37,10 @@ static int test_map(struct evfio_container *ct, void *memory, uint64_t size, con
 }
 
 /* The first and the last page of each range. */
-static int test_ranges(struct evfio_container *ct, void *page, uint64_t size,
+static int test_ranges(struct evfio_container *ct, void *page, size_t length,
 		       struct json_object *maps)
 {
+	const uint64_t size = length;
 	int i, err = 0, count = evfio_dma_ranges(ct, NULL, 0);
 	struct evfio_iova_range *ranges = count > 0 ? calloc((size_t)count, sizeof(*ranges)) : NULL;
 
@@ -52,9 +53,9 @@ static int test_ranges(struct evfio_container *ct, void *page, uint64_t size,
 
 		if (first > last)
 			continue;
-		err = test_map(ct, page, size, &first, maps);
+		err = test_map(ct, page, length, &first, maps);
 		if (!err)
-			err = test_map(ct, page, size, &last, maps);
+			err = test_map(ct, page, length, &last, maps);
 	}
 	free(ranges);
 	return err;
@@ -62,11 +63,12 @@ static int test_ranges(struct evfio_container *ct, void *page, uint64_t size,
 
 static int test(struct evfio_container *ct, struct json_object *maps)
 {
-	uint64_t sizes, size, smallest;
+	size_t size, smallest;
+	uint64_t sizes;
 	int err;
 
 	err = evfio_dma_page_sizes(ct, &sizes);
-	smallest = sizes & -sizes;
+	smallest = (size_t)(sizes & -sizes);
 	for (size = smallest; !err && size && size <= LARGEST; size <<= 1) {
 		void *memory;
 

@@ -246,10 +246,11 @@ static inline int evfio_region_fast(const struct evfio_region *region, uint64_t 
  * @region: region
  * @offset: in bytes from the region's beginning
  *
- * One access of exactly this width, and so are evfio_read16(), evfio_read32() and evfio_read64().
- * What is beyond the region, or not a multiple of the width, or cannot be read, gives what a bus
- * gives where nobody answers, all ones; evfio_error() then tells which access it was. A mapped
- * register of a device that was removed raises SIGBUS.
+ * One access of exactly this width, and so are evfio_read16(), evfio_read32() and evfio_read64();
+ * but a 32-bit processor reads 64 bits as two halves, the lower one first. What is beyond the
+ * region, or not a multiple of the width, or cannot be read, gives what a bus gives where nobody
+ * answers, all ones; evfio_error() then tells which access it was. A mapped register of a device
+ * that was removed raises SIGBUS.
  *
  * Return: the value, in the host's byte order.
  */
@@ -271,8 +272,8 @@ static inline uint8_t evfio_read8(const struct evfio_region *region, uint64_t of
  * @value: the value, in the host's byte order
  *
  * One access of exactly this width, and so are evfio_write16(), evfio_write32() and
- * evfio_write64(). Where evfio_read8() would give all ones, and to a region that cannot be written,
- * it is lost.
+ * evfio_write64(), but for 32-bit processors, as above. Where evfio_read8() would give all ones,
+ * and to a region that cannot be written, it is lost.
  */
 static inline void evfio_write8(const struct evfio_region *region, uint64_t offset,
 				uint8_t value)
@@ -337,9 +338,14 @@ static inline uint64_t evfio_read64(const struct evfio_region *region, uint64_t 
 
 	if (!evfio_region_fast(region, offset, 8, EVFIO_REGION_READ))
 		return (uint64_t)evfio_region_slow_read(region, offset, 8);
+#if UINTPTR_MAX < UINT64_MAX
+	value = evfio_read32(region, offset);
+	return value | (uint64_t)evfio_read32(region, offset + 4) << 32;
+#else
 	EVFIO_LOAD("ldr %x0", value, (char *)region->base + offset);
 	evfio_rmb();
 	return EVFIO_LE64(value);
+#endif
 }
 
 static inline void evfio_write64(const struct evfio_region *region, uint64_t offset,
@@ -349,9 +355,14 @@ static inline void evfio_write64(const struct evfio_region *region, uint64_t off
 		evfio_region_slow_write(region, offset, 8, value);
 		return;
 	}
+#if UINTPTR_MAX < UINT64_MAX
+	evfio_write32(region, offset, (uint32_t)value);
+	evfio_write32(region, offset + 4, (uint32_t)(value >> 32));
+#else
 	value = EVFIO_LE64(value);
 	evfio_wmb();
 	EVFIO_STORE("str %x0", value, (char *)region->base + offset);
+#endif
 }
 
 #undef EVFIO_LOAD

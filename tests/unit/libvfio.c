@@ -83,6 +83,9 @@ int __wrap_open(const char *path, int flags, ...)
 	return __real_open(path, flags, mode);
 }
 
+/* Its name where files' positions have been given 64 bits. */
+int __wrap_open64(const char *path, int flags, ...) __attribute__((alias("__wrap_open")));
+
 /* Registered buffers, by their numbers; those without a size are free. */
 static struct evfio_iommu_register buffers[4];
 
