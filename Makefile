@@ -97,7 +97,7 @@ help:
 
 #H make                    libevfio, the evfio command, examples, and modules for KDIR
 #H make demo               the main demonstration, on an emulated board
-#H make check              all tests [KERNELS="6.1 6.12 7.2 7.2-16k"] [T=name of one]
+#H make check              all tests [KERNELS="6.1 6.12 7.2 7.2-16k 6.1-armhf"] [T=name of one]
 #H make shell | gdb        the board with a shell | waiting for gdb
 #H make modules            modules only: KDIR=DIR [ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-]
 #H make user | unit        user land only | its unit tests

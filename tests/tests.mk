@@ -3,7 +3,7 @@
 # The board and the tests on it; included by the top Makefile.
 #
 #	make demo	the whole story on one kernel, step by step
-#	make check	everything; KERNELS="6.1 6.12 7.2 7.2-16k" chooses kernels, T="NAME..." programs
+#	make check	everything; KERNELS="6.1 6.12 7.2 7.2-16k 6.1-armhf" chooses kernels, T="NAME..." programs
 #	make check-oracle	the programs for the PCI board, on the kernel's own VFIO;  KERNELS=6.12-sanitize: those
 #				without an IOMMU too
 #	make lint	the checks of the source alone;  LINT_KERNELS="6.1 6.12 7.2" builds for these, warnings on
@@ -14,7 +14,7 @@
 BUILD ?= build
 EVFIO_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/evfio
 CROSS ?= aarch64-linux-gnu-
-KERNELS ?= 6.1 6.12 7.2 7.2-16k
+KERNELS ?= 6.1 6.12 7.2 7.2-16k 6.1-armhf
 # Of 7.2 once: its page size is nothing to the compiler.
 LINT_KERNELS ?= $(filter-out %-16k,$(KERNELS))
 # The kernel of this machine's own release.
@@ -23,31 +23,46 @@ VM ?=
 export BUILD EVFIO_CACHE
 AT_ONCE := -j$(shell nproc)
 
-guest := $(EVFIO_CACHE)/guest
 abi-libs := $(wildcard tests/abi/lib*.c)
 abi-programs := $(patsubst tests/abi/%.c,$(BUILD)/tests/%,\
 	$(filter-out $(abi-libs),$(wildcard tests/abi/*.c)))
 
-$(BUILD)/tests/%: tests/abi/%.c $(abi-libs) $(wildcard tests/abi/*.h include/uapi/linux/*.h)
+# Those that run on the board without an SMMU, for the 32-bit one, which has none.
+armhf-programs := $(patsubst tests/abi/%.c,$(BUILD)/tests/armhf/%,$(shell grep -l 'vm:.*iommu=no' tests/abi/*.c))
+
+abi-cc = gcc -static -pthread -s -O2 -D_FILE_OFFSET_BITS=64 -Wall -Wextra -Werror -Itests/abi -Iinclude/uapi
+abi-headers := $(wildcard tests/abi/*.h include/uapi/linux/*.h)
+
+$(BUILD)/tests/%: tests/abi/%.c $(abi-libs) $(abi-headers)
 	@mkdir -p $(@D)
-	$(CROSS)gcc -static -pthread -s -O2 -Wall -Wextra -Werror -Itests/abi -Iinclude/uapi -o $@ $< $(abi-libs)
+	$(CROSS)$(abi-cc) -o $@ $< $(abi-libs)
+
+$(BUILD)/tests/armhf/%: tests/abi/%.c $(abi-libs) $(abi-headers)
+	@mkdir -p $(@D)
+	arm-linux-gnueabihf-$(abi-cc) -o $@ $< $(abi-libs)
+
+# The command, the library's tests and the examples: $(call user-build,PREFIX,ITS NAME FOR LIBRARIES,GUEST)
+define user-build
+@echo "  USER    $(patsubst %-,%,$(1))"
+@$(MAKE) -s --no-print-directory $(AT_ONCE) user CROSS_COMPILE=$(1) STATIC=1 \
+	JSON_CFLAGS=-I$(EVFIO_CACHE)/$(3)/usr/include/json-c \
+	JSON_LIBS=$(EVFIO_CACHE)/$(3)/usr/lib/$(2)/libjson-c.a
+endef
 
 # Everything a guest runs on and with, for the kernels named: $(call guest-build,KERNEL...)
 define guest-build
 @tests/vm/setup
-@tests/vm/fetch guest
+@tests/vm/fetch guest $(if $(filter %-armhf,$(1)),guest-armhf)
 @set -e; for kernel in $(1); do \
 	echo "  MODULES $$kernel"; \
 	MAKE="$(MAKE)" CROSS="$(CROSS)" tests/vm/modules $$kernel; \
 done
-@echo "  USER    $(patsubst %-,%,$(CROSS))"
-@$(MAKE) -s --no-print-directory $(AT_ONCE) user CROSS_COMPILE=$(CROSS) STATIC=1 \
-	JSON_CFLAGS=-I$(guest)/usr/include/json-c \
-	JSON_LIBS=$(guest)/usr/lib/aarch64-linux-gnu/libjson-c.a
+$(call user-build,$(CROSS),aarch64-linux-gnu,guest)
+$(if $(filter %-armhf,$(1)),$(call user-build,arm-linux-gnueabihf-,arm-linux-gnueabihf,guest-armhf))
 endef
 
 .PHONY: check check-oracle demo shell gdb lint lint-7.2 tests
-tests: $(abi-programs)
+tests: $(abi-programs) $(if $(filter %-armhf,$(KERNELS)),$(armhf-programs))
 
 check:
 	$(call guest-build,$(KERNELS))

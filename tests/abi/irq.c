@@ -4,6 +4,7 @@
  */
 /* vm: timeout=120 */
 /* vm: timeout=120 smp=1 */
+/* vm: timeout=120 iommu=no params="vfio.enable_unsafe_noiommu_mode=1" kernels="6.1-armhf" */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
  */
 /* vm: iommu=no timeout=120 */
 /* vm: iommu=no board=pci bind=no timeout=120 */
-/* vm: iommu=no cmdline="swiotlb=force" */
+/* vm: iommu=no cmdline="swiotlb=force" kernels="6.1 6.12 7.2 7.2-16k 6.12-sanitize" */
 /* vm: overlay="odd" */
 #define _GNU_SOURCE
 #include <errno.h>

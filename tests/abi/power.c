@@ -6,6 +6,7 @@
  * line that is bit 5 of the word at 0x10400000, set while it is asserted. Both are read back here.
  */
 /* vm: timeout=120 */
+/* vm: timeout=120 iommu=no params="vfio.enable_unsafe_noiommu_mode=1" kernels="6.1-armhf" */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

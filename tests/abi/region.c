@@ -6,6 +6,7 @@
  * only a device whose node has reg-io-width, which evfio honours, is asked for other widths here.
  */
 /* vm: timeout=120 */
+/* vm: timeout=120 iommu=no params="vfio.enable_unsafe_noiommu_mode=1" kernels="6.1-armhf" */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>

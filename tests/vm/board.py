@@ -23,8 +23,6 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("BUILD", "build")
 CACHE = Path(os.environ.get("EVFIO_CACHE") or
              Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evfio")
-PROGRAMS = BUILD / "user" / "aarch64-linux-gnu" / "bin"
-TESTS = BUILD / "tests"
 GCOV = BUILD / "coverage" / "guests"   # what tests/kernel/coverage reads
 OVERLAY = ROOT / "dts" / "qemu-virt" / "evfio.dtso"
 
@@ -48,10 +46,36 @@ CPUS = dict.fromkeys(["6.12", "7.2", "7.2-16k", SANITIZED], "neoverse-n1")
 SANITIZED_SLOWER, SANITIZED_MEMORY = 5, "512M"
 SANITIZED_AFTER = 120       # seconds
 
-# Labels for the nodes of QEMU's own device tree that the overlay refers to.
+@dataclass(frozen=True)
+class Arch:
+    """What a kernel's architecture makes of the board, and of what runs there."""
+    emulator: str
+    machine: str
+    cpu: str            # unless CPUS has another
+    memory: str         # at least
+    ecam: int           # where PCI's configuration space is
+    its: str            # the node of the interrupt controller's that takes MSIs
+    guest: Path
+    programs: Path      # the command and the examples
+    tests: Path
+
+
+ARM64 = Arch("qemu-system-aarch64", MACHINE, CPU, "512M", 0x4010000000, "/intc@8000000/its@8080000",
+             CACHE / "guest", BUILD / "user" / "aarch64-linux-gnu" / "bin", BUILD / "tests")
+# All that the machine has is below 4 GiB, as the kernel reaches no further; some memory is "high", without an
+# address of the kernel's; and there is no SMMU: see armhf.dtso.
+ARMHF = Arch("qemu-system-arm", "virt-7.2,highmem=off,gic-version=2", "cortex-a15", "1G", 0x3f000000,
+             "/intc@8000000/v2m@8020000", CACHE / "guest-armhf",
+             BUILD / "user" / "arm-linux-gnueabihf" / "bin", BUILD / "tests" / "armhf")
+
+
+def arch(name):
+    return ARMHF if name.endswith("-armhf") else ARM64
+
+
+# Labels for the nodes of QEMU's own device tree that the overlay refers to, the one for MSIs apart.
 LABELS = {
     "gic": "/intc@8000000",
-    "its": "/intc@8000000/its@8080000",
     "smmu": "/smmuv3@9050000",
     "pl061": "/pl061@9030000",
     "apb_pclk": "/apb-pclk",
@@ -69,7 +93,6 @@ FUNCTIONS = [
     (6, "ivshmem-plain,memdev=reset", 0x18, 64, 0x10400000),
     (9, NVME, 0x10, 64, 0x10500000),
 ]
-ECAM = 0x4010000000
 PCI_COMMAND, PCI_COMMAND_MEMORY_MASTER = 0x04, 0x6
 
 # The PCI board: QEMU's host bridge as it comes, every function behind the SMMU. Addresses and groups
@@ -204,13 +227,15 @@ def run_tool(*command):
     return done.stdout
 
 
-def device_tree(cpu, smp, more="", layout="platform"):
+def device_tree(cpu, smp, more="", layout="platform", of=ARM64):
     """QEMU's own device tree for this machine with the board's overlay merged in, kept in the build directory.
 
     more: the name of one more overlay beside this file, or ""; the PCI board has no other
+    of: the architecture
     """
     result = BUILD / "vm" / f"board-{layout}-{cpu}-{smp}{more and '-'}{more}.dtb"
-    overlays = [*([OVERLAY] if layout == "platform" else []),
+    overlays = [*([Path(__file__).with_name("armhf.dtso")] if of is ARMHF else []),
+                *([OVERLAY] if layout == "platform" else []),
                 *([Path(__file__).with_name(f"{more}.dtso")] if more else [])]
     newest = max(p.stat().st_mtime for p in (*overlays, Path(__file__)))
     if result.exists() and result.stat().st_mtime > newest:
@@ -218,10 +243,10 @@ def device_tree(cpu, smp, more="", layout="platform"):
     result.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=result.parent) as tmp:
         base, overlay, merged = (Path(tmp) / n for n in ("base.dtb", "overlay.dtbo", "board.dtb"))
-        run_tool("qemu-system-aarch64", "-M", f"{MACHINE},dumpdtb={base}", "-cpu", cpu,
+        run_tool(of.emulator, "-M", f"{of.machine},dumpdtb={base}", "-cpu", cpu,
                  "-smp", smp, "-nodefaults", "-display", "none")
         run_tool("fdtput", "-c", base, "/__symbols__")
-        for label, path in LABELS.items():
+        for label, path in (LABELS | {"its": of.its}).items():
             run_tool("fdtput", "-t", "s", base, "/__symbols__", label, path)
         # An overlay cannot take anything away.
         if more == "noiommu":
@@ -278,9 +303,7 @@ def needed_modules(name, layout="platform"):
         wanted = MODULES
     for module in wanted:
         if not (own / f"{module}.ko").exists():
-            raise BoardError(f"no {module}.ko for {release(name)}: run make "
-                             f"modules KDIR={kernel(name)}/KDIR ARCH=arm64 "
-                             "CROSS_COMPILE=aarch64-linux-gnu-")
+            raise BoardError(f"no {module}.ko for {release(name)}: run tests/vm/modules {name}")
     return in_loading_order(wanted, stock_modules(name) |
                             {m.replace("-", "_"): own / f"{m}.ko" for m in wanted})
 
@@ -332,7 +355,7 @@ def initramfs(name, commands, programs, modules, parameters, mode, layout="platf
     contents = {
         "init": (Path(__file__).with_name("init").read_bytes(), 0o755),
         "bin/check.sh": (Path(__file__).with_name("check.sh").read_bytes(), 0o644),
-        "bin/busybox": ((CACHE / "guest" / "bin" / "busybox").read_bytes(), 0o755),
+        "bin/busybox": ((arch(name).guest / "bin" / "busybox").read_bytes(), 0o755),
         "vm/commands": ("".join(f"{seconds} /vm/command-{number}\n" for number, (_, seconds)
                                 in enumerate(commands)).encode(), 0o644),
     }
@@ -361,7 +384,7 @@ def initramfs(name, commands, programs, modules, parameters, mode, layout="platf
                               0o644)
     writes = []
     for slot, _, bar, bits, address in FUNCTIONS if layout == "platform" else ():
-        config = ECAM + (slot << 15)
+        config = arch(name).ecam + (slot << 15)
         writes.append(f"{config + bar:#x} 32 {address:#x}\n")
         if bits == 64:
             writes.append(f"{config + bar + 4:#x} 32 {address >> 32:#x}\n")
@@ -380,12 +403,12 @@ def initramfs(name, commands, programs, modules, parameters, mode, layout="platf
 
 
 def qemu(name, dtb, initrd, smp, memory, append, extra, layout="platform", mode=()):
-    machine = (MACHINE + (",virtualization=on" if "kvm" in mode else "") +
+    machine = (arch(name).machine + (",virtualization=on" if "kvm" in mode else "") +
                "".join(f",gic-version={word[3:]}" for word in mode if word.startswith("gic")))
     if "noiommu" in mode:
         machine = machine.replace("iommu=smmuv3,", "")
-    emulator = NEWER_QEMU if "igb" in mode else "qemu-system-aarch64"
-    command = [str(emulator), "-M", machine, "-cpu", CPUS.get(name, CPU), "-smp", str(smp), "-m", memory,
+    emulator = NEWER_QEMU if "igb" in mode else arch(name).emulator
+    command = [str(emulator), "-M", machine, "-cpu", CPUS.get(name, arch(name).cpu), "-smp", str(smp), "-m", memory,
                "-nodefaults", "-display", "none", "-no-reboot", "-accel", "tcg,thread=multi",
                "-kernel", str(kernel(name) / "vmlinuz"), "-initrd", str(initrd),
                # An oops ends the guest, and the whole log is on the serial line (panic_print).
@@ -443,7 +466,7 @@ def run_all(name, commands, programs=(), modules="evfio", parameters=(), smp=2, 
     stock: names of the kernel's modules to load first
     """
     results = [Result(name) for _ in commands]
-    files = [*PROGRAMS.glob("*"), *map(Path, programs)]
+    files = [*arch(name).programs.glob("*"), *map(Path, programs)]
     if "kvm" in mode:
         files.append(kernel(name) / "vmlinuz")
     stock = list(stock)
@@ -460,6 +483,7 @@ def run_all(name, commands, programs=(), modules="evfio", parameters=(), smp=2, 
         commands = [(command, seconds * SANITIZED_SLOWER) for command, seconds in commands]
         memory = max(memory, SANITIZED_MEMORY, key=megabytes)
         limit = 60 + SANITIZED_AFTER
+    memory = max(memory, arch(name).memory, key=megabytes)
     limit += sum(seconds for _, seconds in commands)
     (BUILD / "vm").mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=BUILD / "vm", suffix=".cpio") as initrd:
@@ -473,7 +497,7 @@ def run_all(name, commands, programs=(), modules="evfio", parameters=(), smp=2, 
             extra = [*extra, *IGB]
         initrd.write(initramfs(name, commands, files, loaded, parameters, mode, layout))
         initrd.flush()
-        tree = (device_tree(CPUS.get(name, CPU), smp, overlay, layout)
+        tree = (device_tree(CPUS.get(name, arch(name).cpu), smp, overlay, layout, arch(name))
                 if layout == "platform" or overlay else None)
         guest = qemu(name, tree, initrd.name, smp, memory, append, extra, layout, mode)
         if "shell" in mode:

@@ -21,7 +21,7 @@ import pytest
 import board
 import tap
 
-KERNELS = os.environ.get("KERNELS", "6.1 6.12 7.2 7.2-16k").split()
+KERNELS = os.environ.get("KERNELS", "6.1 6.12 7.2 7.2-16k 6.1-armhf").split()
 ONLY = os.environ.get("T", "").split()
 ORACLE = bool(os.environ.get("ORACLE"))
 OPTION_LINE = re.compile(r"^\s*(?:/\*|\*|#)\s*vm:\s*(.*?)\s*(?:\*/)?\s*$", re.MULTILINE)
@@ -32,9 +32,10 @@ OWN = {"timeout", "args", "kernels", "oracle", "programs", "files", "alone"}
 
 
 def sources():
+    """Each with its program, a file or the name of what is built of it, and the command that runs it."""
     for source in sorted((board.ROOT / "tests" / "abi").glob("*.c")):
         if not source.name.startswith("lib"):
-            yield source, board.TESTS / source.stem, source.stem
+            yield source, source.stem, source.stem
     for source in sorted((board.ROOT / "tests" / "vm" / "guest").glob("*.sh")):
         yield source, source, f"sh /bin/{source.name}"
     for source in sorted((board.ROOT / "tests" / "clients").glob("*.sh")):
@@ -125,6 +126,9 @@ def runs():
                     continue
                 if kernel not in options.get("kernels", kernel).split():
                     continue
+                # 32-bit Arm's board has no SMMU.
+                if board.arch(kernel) is board.ARMHF and options.get("iommu") != "no":
+                    continue
                 # The sanitized kernel has few host drivers.
                 wanted = set(options.get("stock", "").replace("-", "_").split())
                 if wanted and wanted - board.stock_modules(kernel).keys():
@@ -133,7 +137,8 @@ def runs():
                 kind = (kernel, suite, *sorted((option, value) for option, value in options.items()
                                                if option not in OWN), *[name] * ("alone" in options))
                 guest = guests.setdefault(kind, Guest(kernel, suite, options))
-                yield pytest.param(Job(guest, name, program, command, options), id=name)
+                yield pytest.param(Job(guest, name, board.arch(kernel).tests / program, command, options),
+                                   id=name)
 
 
 @pytest.mark.parametrize("job", runs())

@@ -13,7 +13,8 @@ import pytest
 import board
 import tap
 
-KERNELS = os.environ.get("KERNELS", "6.1 6.12 7.2 7.2-16k").split()
+KERNELS = [kernel for kernel in os.environ.get("KERNELS", "6.1 6.12 7.2 7.2-16k").split()
+           if board.arch(kernel) is board.ARM64]
 WALK = re.compile(r"smmu_ptw_page_pte .*\biova=(0x[0-9a-f]+) .*\bpte=(0x[0-9a-f]+)")
 # Of a leaf (Arm ARM, D8.3): the index of its memory type, which is Linux's choice, and who shares it.
 TYPES = {0: "not cacheable", 1: "write-back", 2: "device"}
@@ -32,7 +33,7 @@ class Job:
 
     def __call__(self):
         with tempfile.NamedTemporaryFile("r", suffix=".trace") as log:
-            result = board.run(self.kernel, "coherence", [board.TESTS / "coherence"],
+            result = board.run(self.kernel, "coherence", [board.ARM64.tests / "coherence"],
                                extra=["-trace", "smmu_ptw_page_pte", "-D", log.name])
             trace = log.read()
         tally = tap.parse(result.output, result.status)

@@ -14,6 +14,8 @@ check "bind: accepted" evfio bind 10000000.edu
 has "ready" "info: the device is ready" evfio info 10000000.edu
 has "ready; no IOMMU (group " "doctor: so it is" evfio doctor 10000000.edu
 has "note: without an IOMMU its user can reach all memory" "doctor: at what cost" evfio doctor 10000000.edu
+refuses "are beyond region" "regs: nor is there anything 4 GiB behind a register" \
+	evfio regs 10000000.edu regs+0x100000000
 has "bytes are equal" "pin: a buffer goes into the device and back" pin 10000000.edu
 refuses "have no IOMMU, so nothing can be mapped" "edu: mappings are told from pinning" edu 10000000.edu
 mkdir -p /etc

@@ -4,7 +4,7 @@
 # The drivers in examples/ for two AMBA devices of Arm's, the PL031 and the PL061, which do no DMA: with interrupts,
 # on a board that knows no IOMMU for them.
 #
-# vm: board=pci bind=no
+# vm: board=pci bind=no iommu=no
 
 rtc=9010000.pl031
 gpio=9030000.pl061
