@@ -22,6 +22,10 @@
 #include <linux/evfio.h>
 
 #include "core.h"
+#include "pin.h"
+
+/* The longest bitmap of dirty pages, in bytes: the kernel's, which counts bits in an int. */
+#define BITMAP_MAX	BIT(28)
 
 /* What memory can be mapped for. */
 #define MAP_FLAGS	((u32)(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE))
@@ -304,6 +308,7 @@ static long iommu_get_info(void *obj, union evfio_args *args, unsigned long arg)
 {
 	struct evfio_iommu *iommu = obj;
 	struct vfio_iommu_type1_info_cap_iova_range *cap;
+	struct vfio_iommu_type1_info_cap_migration *migration;
 	struct vfio_iommu_type1_info_dma_avail *avail;
 	struct vfio_iommu_type1_info user = { .argsz = args->argsz };
 	struct evfio_iommu_info info = { };
@@ -315,6 +320,12 @@ static long iommu_get_info(void *obj, union evfio_args *args, unsigned long arg)
 	if (ret)
 		return ret;
 	ret = -ENOMEM;
+	migration = evfio_caps_add(&caps, VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION, 1,
+				   sizeof(*migration));
+	if (!migration)
+		goto free;
+	migration->pgsize_bitmap = info.pgsizes & -info.pgsizes;
+	migration->max_dirty_bitmap_size = BITMAP_MAX;
 	avail = evfio_caps_add(&caps, VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, 1, sizeof(*avail));
 	if (!avail)
 		goto free;
@@ -350,21 +361,115 @@ static long iommu_map_dma(void *obj, union evfio_args *args, unsigned long arg)
 	struct evfio_iommu *iommu = obj;
 
 	if (!map->flags || map->flags & ~MAP_FLAGS)
-		return -EINVAL;
+		return map->flags == VFIO_DMA_MAP_FLAG_VADDR ?
+		       iommu->ops->vaddr(iommu->data, &range, 1, true, &args->map.size) : -EINVAL;
 	return iommu->ops->map(iommu->data, &range, 1, map->flags);
 }
+
+/*
+ * Set the bits [@bit, @end) of a user's bitmap, a word at a time. The user has cleared it; if not,
+ * a word of which the first bit is to be set loses what was there.
+ */
+static int bitmap_set_user(u64 __user *bitmap, u64 bit, u64 end)
+{
+	u64 __user *to = bitmap + bit / 64;
+	u64 word, old;
+
+	for (; bit < end; bit = (bit | 63) + 1, to++) {
+		word = ~0ULL << bit % 64;
+		if (end <= (bit | 63))
+			word &= BIT_ULL(end % 64) - 1;
+		if (bit % 64) {
+			if (get_user(old, to))
+				return -EFAULT;
+			word |= old;
+		}
+		if (put_user(word, to))
+			return -EFAULT;
+		if (time_for_others(bit / 64))
+			cond_resched();
+	}
+	return 0;
+}
+
+/*
+ * Show the user which pages of a range may be dirty, as an argument of @argsz bytes asks: run by
+ * run, since no lock is held while a word is stored.
+ */
+static long iommu_show_dirty(struct evfio_iommu *iommu, u32 argsz, unsigned long arg)
+{
+	const size_t fixed = sizeof(struct vfio_iommu_type1_dirty_bitmap);
+	struct vfio_iommu_type1_dirty_bitmap_get get;
+	struct evfio_iommu_dirty dirty;
+	unsigned int shift;
+	u64 bit;
+	int ret;
+
+	if (argsz < fixed + sizeof(get))
+		return -EINVAL;
+	if (copy_from_user(&get, (void __user *)arg + fixed, sizeof(get)))
+		return -EFAULT;
+	shift = get.bitmap.pgsize ? __ffs64(get.bitmap.pgsize) : 0;
+	if (get.bitmap.size > BITMAP_MAX ||
+	    ((get.size >> shift) - 1) / 64 >= get.bitmap.size / 8 ||
+	    !access_ok(get.bitmap.data, get.bitmap.size))
+		return -EINVAL;
+	dirty = (struct evfio_iommu_dirty){ get.iova, get.size, get.bitmap.pgsize, get.iova };
+	do {
+		ret = iommu->ops->dirty(iommu->data, &dirty);
+		if (ret || !dirty.bytes)
+			return ret;
+		bit = (dirty.found - get.iova) >> shift;
+		ret = bitmap_set_user(get.bitmap.data, bit, bit + (dirty.bytes >> shift));
+		dirty.from = dirty.found + dirty.bytes;
+		cond_resched();
+	} while (!ret && dirty.from != get.iova + get.size);
+	return ret;
+}
+
+static long iommu_dirty_pages(void *obj, union evfio_args *args, unsigned long arg)
+{
+	struct evfio_iommu *iommu = obj;
+	long ret = iommu->ops->track(iommu->data, args->dirty.flags);
+
+	if (ret || args->dirty.flags != VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP)
+		return ret;
+	return iommu_show_dirty(iommu, args->argsz, arg);
+}
+
+/*
+ * Where and how UNMAP_DMA is to show dirty pages stands where it does for DIRTY_PAGES. It is read
+ * once more for that: who changes it meanwhile has a bitmap of something else.
+ */
+static_assert(offsetof(struct vfio_iommu_type1_dma_unmap, iova) ==
+	      sizeof(struct vfio_iommu_type1_dirty_bitmap) +
+	      offsetof(struct vfio_iommu_type1_dirty_bitmap_get, iova));
+static_assert(offsetof(struct vfio_iommu_type1_dma_unmap, data) ==
+	      sizeof(struct vfio_iommu_type1_dirty_bitmap) +
+	      offsetof(struct vfio_iommu_type1_dirty_bitmap_get, bitmap));
 
 static long iommu_unmap_dma(void *obj, union evfio_args *args, unsigned long arg)
 {
 	struct vfio_iommu_type1_dma_unmap *unmap = &args->unmap;
 	const struct evfio_iommu_range range = { .iova = unmap->iova, .size = unmap->size };
+	const u32 more = unmap->flags & ~VFIO_DMA_UNMAP_FLAG_ALL;
 	bool all = unmap->flags & VFIO_DMA_UNMAP_FLAG_ALL;
 	struct evfio_iommu *iommu = obj;
+	long ret;
 
-	if (unmap->flags & ~VFIO_DMA_UNMAP_FLAG_ALL)
-		return -EINVAL;
 	if (all && (unmap->iova || unmap->size))
 		return -EINVAL;
+	if (more) {
+		if (more == VFIO_DMA_UNMAP_FLAG_VADDR)
+			return iommu->ops->vaddr(iommu->data, &range, all ? 0 : 1, false,
+						 &unmap->size);
+		if (more != VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP || all)
+			return -EINVAL;
+		/* All that is mapped is dirty: it can as well be told before. */
+		ret = iommu_show_dirty(iommu, unmap->argsz, arg);
+		if (ret)
+			return ret;
+	}
 	return iommu->ops->unmap(iommu->data, &range, all ? 0 : 1, &unmap->size);
 }
 
@@ -478,6 +583,8 @@ static const struct evfio_ioctl iommu_ioctls[] = {
 	  EVFIO_ARGSZ | EVFIO_OUT, iommu_unmap_dma },
 	{ VFIO_IOMMU_GET_INFO, offsetofend(struct vfio_iommu_type1_info, iova_pgsizes),
 	  EVFIO_ARGSZ, iommu_get_info },
+	{ VFIO_IOMMU_DIRTY_PAGES, sizeof(struct vfio_iommu_type1_dirty_bitmap),
+	  EVFIO_ARGSZ, iommu_dirty_pages },
 	{ EVFIO_IOMMU_MAP, sizeof(struct evfio_iommu_ranges), EVFIO_ARGSZ, iommu_map_ranges },
 	{ EVFIO_IOMMU_UNMAP, sizeof(struct evfio_iommu_ranges),
 	  EVFIO_ARGSZ | EVFIO_OUT, iommu_unmap_ranges },

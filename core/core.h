@@ -43,6 +43,7 @@ union evfio_args {
 	struct vfio_iommu_type1_info	iommu;
 	struct vfio_iommu_type1_dma_map		map;
 	struct vfio_iommu_type1_dma_unmap	unmap;
+	struct vfio_iommu_type1_dirty_bitmap	dirty;
 	struct evfio_iommu_ranges	ranges;
 	struct evfio_iommu_register	reg;
 	struct evfio_iommu_unregister	unreg;

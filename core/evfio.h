@@ -358,6 +358,22 @@ struct evfio_iommu_info {
 };
 
 /**
+ * struct evfio_iommu_dirty - a look for pages that devices may have written to
+ * @iova, @size: where to look; no mapping is in it in part
+ * @pgsize: what the user takes for the smallest page
+ * @from: where in it to go on, set by the core
+ * @found, @bytes: the first of them from there on, and all that follow it without a gap; or none
+ */
+struct evfio_iommu_dirty {
+	u64	iova;
+	u64	size;
+	u64	pgsize;
+	u64	from;
+	u64	found;
+	u64	bytes;
+};
+
+/**
  * struct evfio_iommu_ops - a backend that maps memory for the groups of one container
  * @node: the core's
  * @owner: the backend's module, held while a container uses it
@@ -374,11 +390,15 @@ struct evfio_iommu_info {
  * @buffer_add: EVFIO_IOMMU_REGISTER; sets *@id
  * @buffer_remove: EVFIO_IOMMU_UNREGISTER
  * @move: EVFIO_IOMMU_MOVE; the numbers of ranges are checked
+ * @track: VFIO_IOMMU_DIRTY_PAGES: begin or end, as @flags say; of others, whether they make sense
+ * @dirty: find dirty pages, once @track has begun
+ * @vaddr: VFIO_IOMMU_UNMAP_DMA with VFIO_DMA_UNMAP_FLAG_VADDR, arguments as of @unmap; with @set,
+ *	VFIO_IOMMU_MAP_DMA with VFIO_DMA_MAP_FLAG_VADDR of one range, for the current process
  * @info: describe it
  *
- * Ranges are ascending and apart. @map, @unmap, @move, the buffer_ ones and @info may run side by
- * side with each other, and with @attach and @detach. They and @release may wait for a struct
- * evfio_device's lock; @attach and @detach may not.
+ * Ranges are ascending and apart. All from @map on may run side by side with each other, and with
+ * @attach and @detach. They and @release may wait for a struct evfio_device's lock; @attach and
+ * @detach may not.
  */
 struct evfio_iommu_ops {
 	struct list_head	node;
@@ -398,6 +418,10 @@ struct evfio_iommu_ops {
 	int		(*buffer_remove)(void *iommu, u32 id);
 	int		(*move)(void *iommu, const struct evfio_iommu_move *user,
 				const struct evfio_iommu_range *ranges);
+	int		(*track)(void *iommu, u32 flags);
+	int		(*dirty)(void *iommu, struct evfio_iommu_dirty *dirty);
+	int		(*vaddr)(void *iommu, const struct evfio_iommu_range *ranges,
+				 unsigned int nr, bool set, u64 *size);
 	int		(*info)(void *iommu, struct evfio_iommu_info *info);
 };
 

@@ -332,6 +332,29 @@ int evfio_pin(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 EXPORT_SYMBOL_GPL(evfio_pin);
 
 /**
+ * evfio_pin_adopt() - let the current process pay for what is pinned
+ * @pinned: of whichever process; goes on the current one's account and off the other's
+ *
+ * Return: 0; -ENOMEM if RLIMIT_MEMLOCK would be exceeded, and all is as it was.
+ */
+int evfio_pin_adopt(struct pinned *pinned)
+{
+	struct credit credit = { .mm = pinned->mm, .pages = pinned->pages };
+	int ret;
+
+	if (pinned->mm == current->mm)
+		return 0;
+	ret = evfio_charge(current->mm, pinned->pages);
+	if (ret)
+		return ret;
+	mmgrab(current->mm);
+	pinned->mm = current->mm;
+	evfio_settle(&credit);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(evfio_pin_adopt);
+
+/**
  * evfio_unpin() - the counterpart of evfio_pin(); also for a range that was never pinned
  * @pinned: as evfio_pin() left it
  * @credit: takes its pages over, for evfio_settle()

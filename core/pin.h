@@ -94,6 +94,7 @@ int evfio_charge(struct mm_struct *mm, unsigned long pages);
 void evfio_uncharge(struct mm_struct *mm, unsigned long pages);
 int evfio_pin(struct pinned *pinned, unsigned long vaddr, bool coalesce);
 int evfio_pin_charged(struct pinned *pinned, unsigned long vaddr, bool coalesce);
+int evfio_pin_adopt(struct pinned *pinned);
 void evfio_unpin(struct pinned *pinned, struct credit *credit);
 void evfio_settle(struct credit *credit);
 

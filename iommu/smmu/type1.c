@@ -74,6 +74,7 @@ enum state { RESERVED, LIVE, STALE, DYING, GONE };
  * @state: enum state
  * @peer: it is part of a struct peer
  * @window: it is one of @buffer; neither of both: it holds memory
+ * @adrift: the user has taken back its address, and not given it another yet
  * @next: in the list that somebody is working on, or in that of the stale ones
  * @pinned: pinned::pages is its size from the beginning, whether that is pinned or not; of a
  *	window, pinned::pfn is where it begins in the buffer
@@ -86,6 +87,7 @@ struct mapping {
 	u64		state : 3;
 	u64		peer : 1;
 	u64		window : 1;
+	u64		adrift : 1;
 	struct mapping	*next;
 	union {
 		struct buffer	*buffer;
@@ -168,6 +170,7 @@ struct domain {
 
 struct type1 {
 	bool			v2;
+	bool			tracking;	/* the user asks for dirty pages; no lock */
 
 	struct rw_semaphore	domains_lock;	/* domains, and the groups of each */
 	struct list_head	domains;
@@ -419,6 +422,18 @@ static int range_check(struct type1 *iommu, u64 start, u64 size, u64 *last)
 	if (check_add_overflow(start, size - 1, last))
 		return -EOVERFLOW;
 	return 0;
+}
+
+/* Check a range of addresses in the same way. */
+static int vaddr_check(struct type1 *iommu, u64 vaddr, u64 size)
+{
+	u64 last;
+	int ret;
+
+	mutex_lock(&iommu->lock);
+	ret = range_check(iommu, vaddr, size, &last);
+	mutex_unlock(&iommu->lock);
+	return !ret && last != (unsigned long)last ? -EINVAL : ret;
 }
 
 /* Whether there is room for one more mapping; -EAGAIN: soon. */
@@ -764,18 +779,27 @@ static int type1_map(void *data, const struct evfio_iommu_range *ranges, unsigne
 	return mappings_finish(iommu, list, ret);
 }
 
+/* Doom the mappings in some ranges, or all, when none of them is in transit any more. */
+static int mappings_take(struct type1 *iommu, const struct evfio_iommu_range *ranges,
+			 unsigned int nr, struct mapping **list)
+{
+	int ret;
+
+	mutex_lock(&iommu->lock);
+	do {
+		ret = mappings_doom(iommu, ranges, nr, false, list);
+	} while (ret == -EAGAIN && !(ret = settled_wait(iommu)));
+	mutex_unlock(&iommu->lock);
+	return ret;
+}
+
 static int type1_unmap(void *data, const struct evfio_iommu_range *ranges, unsigned int nr,
 		       u64 *size)
 {
 	struct type1 *iommu = data;
 	struct mapping *list;
-	int ret;
+	int ret = mappings_take(iommu, ranges, nr, &list);
 
-	mutex_lock(&iommu->lock);
-	do {
-		ret = mappings_doom(iommu, ranges, nr, false, &list);
-	} while (ret == -EAGAIN && !(ret = settled_wait(iommu)));
-	mutex_unlock(&iommu->lock);
 	*size = !ret && list ? mappings_remove(iommu, list) : 0;
 	return ret;
 }
@@ -785,16 +809,11 @@ static int type1_buffer_add(void *data, const struct evfio_iommu_register *user,
 	struct type1 *iommu = data;
 	struct credit credit = { };
 	struct buffer *buffer;
-	u64 last;
 	int ret;
 
-	mutex_lock(&iommu->lock);
-	ret = range_check(iommu, user->vaddr, user->size, &last);
-	mutex_unlock(&iommu->lock);
+	ret = vaddr_check(iommu, user->vaddr, user->size);
 	if (ret)
 		return ret;
-	if (last != (unsigned long)last)
-		return -EINVAL;
 	buffer = buffer_new(user->vaddr, user->size >> PAGE_SHIFT, prot_of(user->flags),
 			    !disable_hugepages);
 	if (IS_ERR(buffer))
@@ -928,6 +947,106 @@ static int type1_move(void *data, const struct evfio_iommu_move *user,
 	if (gone)
 		mappings_remove(iommu, gone);
 	return 0;
+}
+
+static int type1_track(void *data, u32 flags)
+{
+	struct type1 *iommu = data;
+
+	if (!iommu->v2)
+		return -EACCES;
+	switch (flags) {
+	case VFIO_IOMMU_DIRTY_PAGES_FLAG_START:
+	case VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP:
+		WRITE_ONCE(iommu->tracking, flags == VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
+		fallthrough;
+	case VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP:
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/*
+ * Nobody says which pages a device writes to, and it can reach all that are mapped: so those are
+ * dirty, each time anew. What the user does not know of yet, or no more, is not mapped.
+ */
+static int type1_dirty(void *data, struct evfio_iommu_dirty *dirty)
+{
+	struct type1 *iommu = data;
+	struct mapping *m;
+	u64 last;
+	int ret;
+
+	dirty->bytes = 0;
+	mutex_lock(&iommu->lock);
+	ret = range_check(iommu, dirty->iova, dirty->size, &last);
+	if (!ret && (!READ_ONCE(iommu->tracking) ||
+		     dirty->pgsize != (iommu->pgsizes & -iommu->pgsizes)))
+		ret = -EINVAL;
+	if (ret)
+		goto unlock;
+	for_each_mapping(m, iommu, dirty->from, last) {
+		if (m->state != LIVE)
+			continue;
+		if (mapping_iova(m) < dirty->iova || mapping_last(m) > last) {
+			ret = -EINVAL;
+			break;
+		}
+		if (!dirty->bytes)
+			dirty->found = mapping_iova(m);
+		else if (mapping_iova(m) != dirty->found + dirty->bytes)
+			break;
+		dirty->bytes += mapping_size(m);
+	}
+unlock:
+	mutex_unlock(&iommu->lock);
+	return ret;
+}
+
+/* Whether a range is all of a mapping, and the only one. */
+static bool mapping_is(const struct mapping *m, const struct evfio_iommu_range *range)
+{
+	return !m->next && mapping_iova(m) == range->iova && mapping_size(m) == range->size;
+}
+
+/*
+ * What is mapped is pinned, so its address is of no use to anybody here; but a process that takes
+ * over gives a new one for each mapping, and pays for that from then on. A window is its buffer's,
+ * and so paid for by whoever registered that.
+ */
+static int type1_vaddr(void *data, const struct evfio_iommu_range *ranges, unsigned int nr,
+		       bool set, u64 *size)
+{
+	struct type1 *iommu = data;
+	struct mapping *list, *m;
+	int ret;
+
+	*size = 0;
+	ret = set ? vaddr_check(iommu, ranges->vaddr, ranges->size) : 0;
+	ret = ret ?: mappings_take(iommu, ranges, nr, &list);
+	if (ret)
+		return ret;
+	for (m = list; m; m = m->next)
+		if (m->adrift != set)
+			ret = -EINVAL;
+	if (set && !ret) {
+		if (!list)
+			return -ENOENT;
+		if (!mapping_is(list, ranges))
+			ret = -EINVAL;
+		else if (mapping_holds(list))
+			ret = evfio_pin_adopt(&list->pinned);
+	}
+	for (m = list; m && !ret; m = m->next) {
+		m->adrift = !set;
+		*size += mapping_size(m);
+	}
+	mutex_lock(&iommu->lock);
+	mappings_settle(list, LIVE);
+	mutex_unlock(&iommu->lock);
+	settled_wake(iommu);
+	return ret;
 }
 
 static int type1_info(void *data, struct evfio_iommu_info *info)
@@ -1222,6 +1341,19 @@ static void type1_remove(struct type1 *iommu, struct domain *d, struct attached 
 	}
 }
 
+/* Whether a mapping has no address: the kernel, which might have to pin it, takes no group then. */
+static bool type1_adrift(struct type1 *iommu)
+{
+	struct mapping *m;
+
+	mutex_lock(&iommu->lock);
+	for_each_mapping(m, iommu, 0, (dma_addr_t)U64_MAX)
+		if (m->adrift && m->state == LIVE)
+			break;
+	mutex_unlock(&iommu->lock);
+	return m;
+}
+
 static int type1_attach(void *data, struct iommu_group *group)
 {
 	struct traits traits = { .coherent = true };
@@ -1238,6 +1370,8 @@ static int type1_attach(void *data, struct iommu_group *group)
 		dev_err_ratelimited(traits.dev, "could forge other devices' interrupts: vfio_iommu_type1.allow_unsafe_interrupts=1 accepts that\n");
 		return -EPERM;
 	}
+	if (type1_adrift(iommu))
+		return -EBUSY;
 	attached = kzalloc(sizeof(*attached), GFP_KERNEL_ACCOUNT);
 	if (!attached)
 		return -ENOMEM;
@@ -1349,6 +1483,8 @@ static int type1_check(void *data, unsigned long extension)
 	case EVFIO_EXT_IOMMU_RANGES:
 	case EVFIO_EXT_IOMMU_BUFFER:
 		return 1;
+	case VFIO_UPDATE_VADDR:
+		return !!iommu;
 	case VFIO_DMA_CC_IOMMU:
 		if (!iommu)
 			return 0;
@@ -1383,6 +1519,9 @@ static struct evfio_iommu_ops type1_ops = {
 	.buffer_add	= type1_buffer_add,
 	.buffer_remove	= type1_buffer_remove,
 	.move		= type1_move,
+	.track		= type1_track,
+	.dirty		= type1_dirty,
+	.vaddr		= type1_vaddr,
 	.info		= type1_info,
 };
 

@@ -76,44 +76,6 @@ static void extensions(struct dev *d)
 	const unsigned long nesting = 6;	/* newer headers have no name for it */
 
 	is(check_extension(d->container, nesting), tap_kernel, "nesting is not offered");
-	is(check_extension(d->container, VFIO_UPDATE_VADDR), tap_kernel,
-	   "updating of addresses is not offered");
-}
-
-/* With flags that evfio does not know, and where a mapping is, and is to stay. */
-static void update_vaddr(struct dev *d)
-{
-	uint8_t *mem = mem_new(page);
-	struct vfio_iommu_type1_dma_unmap unmap = {
-		.argsz = sizeof(unmap), .flags = VFIO_DMA_UNMAP_FLAG_VADDR, .iova = IOVA,
-		.size = page,
-	};
-
-	is(dma_map(d->container, mem, IOVA + page, page, VFIO_DMA_MAP_FLAG_VADDR),
-	   tap_kernel ? -ENOENT : -EINVAL, "MAP_DMA of a new address where nothing is mapped");
-	is(dma_map(d->container, mem, IOVA, page, RW), 0, "a mapping");
-	is(xioctl(d->container, VFIO_IOMMU_UNMAP_DMA, &unmap), tap_kernel ? 0 : -EINVAL,
-	   "UNMAP_DMA of its address");
-	is(dma_map(d->container, mem, IOVA, page, VFIO_DMA_MAP_FLAG_VADDR),
-	   tap_kernel ? 0 : -EINVAL, "MAP_DMA of a new one");
-	is(dma_unmap(d->container, IOVA, page), page, "unmap");
-	mem_free(mem, page);
-}
-
-static void dirty_pages(struct dev *d)
-{
-	struct vfio_iommu_type1_dirty_bitmap dirty = {
-		.argsz = sizeof(dirty), .flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_START,
-	};
-	const struct vfio_iommu_type1_info *info = iommu_info(d->container);
-
-	is(info && iommu_cap(info, VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION), tap_kernel,
-	   "no capability for tracking of dirty pages");
-	is(xioctl(d->container, VFIO_IOMMU_DIRTY_PAGES, &dirty), tap_kernel ? 0 : -ENOTTY,
-	   "DIRTY_PAGES to begin it");
-	dirty.flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP;
-	is(xioctl(d->container, VFIO_IOMMU_DIRTY_PAGES, &dirty), tap_kernel ? 0 : -ENOTTY,
-	   "and to end it");
 }
 
 /* The kernel takes what it finds, page by page. */
@@ -185,8 +147,6 @@ int main(int argc, char **argv)
 	position(&d);
 	interrupts(&d);
 	extensions(&d);
-	update_vaddr(&d);
-	dirty_pages(&d);
 	registers_as_memory(&d);
 	ranges(&d);
 	memlock(&d);

@@ -720,6 +720,44 @@ int64_t dma_unmap_all(int container)
 	return unmap(container, VFIO_DMA_UNMAP_FLAG_ALL, 0, 0);
 }
 
+/* The argument of both calls that tell of dirty pages; of a shorter one, what there is. */
+struct dirty_arg {
+	uint32_t argsz;
+	uint32_t flags;
+	uint64_t iova;
+	uint64_t size;
+	struct vfio_bitmap bitmap;
+};
+
+int dirty_track(int container, uint32_t flags)
+{
+	struct dirty_arg arg = { .argsz = sizeof(arg), .flags = flags };
+
+	return xioctl(container, VFIO_IOMMU_DIRTY_PAGES, &arg);
+}
+
+int dirty_get(int container, uint64_t iova, uint64_t size, struct vfio_bitmap bitmap)
+{
+	struct dirty_arg arg = { sizeof(arg), VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, iova, size,
+				 bitmap };
+
+	return xioctl(container, VFIO_IOMMU_DIRTY_PAGES, &arg);
+}
+
+int64_t dma_unmap_dirty(int container, uint64_t iova, uint64_t size, struct vfio_bitmap bitmap)
+{
+	struct dirty_arg arg = { sizeof(arg), VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP, iova, size,
+				 bitmap };
+	int ret = xioctl(container, VFIO_IOMMU_UNMAP_DMA, &arg);
+
+	return ret ? ret : (int64_t)arg.size;
+}
+
+int64_t dma_drop_vaddr(int container, uint64_t iova, uint64_t size, uint32_t more)
+{
+	return unmap(container, VFIO_DMA_UNMAP_FLAG_VADDR | more, iova, size);
+}
+
 /* Ranges as the argument of a call; what it returns, or evfio_iommu_ranges::size. */
 static int64_t ranges_call(int container, unsigned long request, uint32_t flags,
 			   const struct evfio_iommu_range *ranges, uint32_t nr)

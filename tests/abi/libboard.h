@@ -201,6 +201,14 @@ int dma_unregister(int container, int id);
 int dma_move(int container, int id, uint32_t flags, const struct evfio_iommu_range *unmap,
 	     uint32_t nr_unmap, const struct evfio_iommu_range *map, uint32_t nr_map);
 
+/* VFIO_IOMMU_DIRTY_PAGES with one of its flags; with GET_BITMAP; UNMAP_DMA with a bitmap. */
+int dirty_track(int container, uint32_t flags);
+int dirty_get(int container, uint64_t iova, uint64_t size, struct vfio_bitmap bitmap);
+int64_t dma_unmap_dirty(int container, uint64_t iova, uint64_t size, struct vfio_bitmap bitmap);
+
+/* UNMAP_DMA of addresses, and perhaps of all: the number of bytes, or a negative errno. */
+int64_t dma_drop_vaddr(int container, uint64_t iova, uint64_t size, uint32_t more);
+
 /* VFIO_IOMMU_GET_INFO with room for everything, or NULL. The next call overwrites it. */
 const struct vfio_iommu_type1_info *iommu_info(int container);
 

@@ -214,62 +214,20 @@ static bool is_check_nesting(const struct op *op, struct answer *a, bool kernel)
 	return op->v[0] == nesting && a->ret == kernel;
 }
 
-static bool is_check_vaddr(const struct op *op, struct answer *a, bool kernel)
+/* An argument without flags, or none, which is told before version 1 is. */
+static bool is_dirty_v1(const struct op *op, struct answer *a, bool kernel)
 {
-	return op->v[0] == VFIO_UPDATE_VADDR && a->ret == kernel && has_iommu(op->fd);
+	const bool flags = is_readable(op) || op->place == ACROSS;
+
+	return (!flags || op->argsz < 8) && !files[file_of[op->fd]].v2 && has_iommu(op->fd) &&
+	       a->ret == (kernel ? -EACCES : flags ? -EINVAL : -EFAULT);
 }
 
-/* What the kernel says to VFIO_IOMMU_DIRTY_PAGES. Nobody tracks anything: see stop_tracking(). */
-static long dirty_result(const struct op *op)
+/* Neither says what is mapped, and where. */
+static bool is_vaddr_v1(const struct op *op, struct answer *a, bool kernel)
 {
-	if (!files[file_of[op->fd]].v2)
-		return -EACCES;
-	if (!is_readable(op) && op->place != ACROSS)
-		return -EFAULT;
-	if (op->argsz < 8)
-		return -EINVAL;
-	switch ((uint32_t)op->v[0]) {
-	case VFIO_IOMMU_DIRTY_PAGES_FLAG_START: case VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP:
-		return 0;
-	case VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP:
-		return op->place == ACROSS && op->argsz >= 48 ? -EFAULT : -EINVAL;
-	default:
-		return -EINVAL;
-	}
-}
-
-static bool is_dirty(const struct op *op, struct answer *a, bool kernel)
-{
-	return a->ret == (kernel ? dirty_result(op) : -ENOTTY) && has_iommu(op->fd);
-}
-
-static void stop_tracking(const struct op *op)
-{
-	struct vfio_iommu_type1_dirty_bitmap stop = {
-		.argsz = sizeof(stop), .flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP,
-	};
-
-	ioctl(fds[op->fd], VFIO_IOMMU_DIRTY_PAGES, &stop);
-}
-
-/* Nothing is mapped there, and nothing is what the kernel invalidates. */
-static bool is_unmap_vaddr(const struct op *op, struct answer *a, bool kernel)
-{
-	if (op->v[2] != VFIO_DMA_UNMAP_FLAG_VADDR || !is_unmap(op) ||
-	    a->ret != (!kernel ? -EINVAL : op->place == LOCKED ? -EFAULT : 0))
-		return false;
-	if (a->words && (uint64_t)(a->word[5] << 32 | a->word[4]) != (kernel ? 0 : op->v[1]))
-		return false;
-	a->word[4] = 0;
-	a->word[5] = 0;
-	return true;
-}
-
-/* No mapping waits for a new address. */
-static bool is_map_vaddr(const struct op *op, struct answer *a, bool kernel)
-{
-	return op->v[3] == VFIO_DMA_MAP_FLAG_VADDR && a->ret == (kernel ? -ENOENT : -EINVAL) &&
-	       is_aligned(op->v[1]) && !wraps(op->v[1], op->v[2]) && is_map(op);
+	return op->v[3] == VFIO_DMA_MAP_FLAG_VADDR && !files[file_of[op->fd]].v2 && is_map(op) &&
+	       (a->ret == -EINVAL || a->ret == -ENOENT);
 }
 
 /*
@@ -350,12 +308,11 @@ static const struct deliberate deliberate[] = {
 	{ "`pread`, `pwrite` of vfio-platform", "read", is_position, NULL },
 	{ "a set trigger replaced by a bad eventfd", "set_irqs", is_bad_eventfd, drop_trigger },
 	{ "`VFIO_TYPE1_NESTING_IOMMU`", "check_extension", is_check_nesting, NULL },
-	{ "`VFIO_UPDATE_VADDR`", "check_extension", is_check_vaddr, NULL },
-	{ "`VFIO_UPDATE_VADDR`", "unmap_dma", is_unmap_vaddr, NULL },
-	{ "`VFIO_UPDATE_VADDR`", "map_dma", is_map_vaddr, NULL },
-	{ "dirty page tracking (and its capability)", "dirty_pages", is_dirty, stop_tracking },
+	{ "`VFIO_IOMMU_DIRTY_PAGES` of version 1", "dirty_pages", is_dirty_v1, NULL },
 	/* The number of VFIO_DEVICE_FEATURE is, on a container, that of VFIO_IOMMU_DIRTY_PAGES. */
-	{ "dirty page tracking (and its capability)", "feature", is_dirty, stop_tracking },
+	{ "`VFIO_IOMMU_DIRTY_PAGES` of version 1", "feature", is_dirty_v1, NULL },
+	{ "MAP_DMA of an address for the rear part of a mapping, version 1", "map_dma", is_vaddr_v1,
+	  NULL },
 	/* What becomes of it is no call's answer: it does not stay. */
 	{ "device memory as target of DMA", "map_dma", is_map_registers, unmap_registers },
 	{ "a range that wraps", "map_dma", is_map_overflow, NULL },

@@ -113,6 +113,7 @@ static int8_t edu_of[SLOTS];
 /* What is known of an open file, however many descriptors it has: its number is file_of[slot]. */
 static struct file {
 	bool v2;		/* a container with version 2 of the IOMMU */
+	bool tracking;		/* ... of which dirty pages are asked */
 	uint64_t position;	/* of a device, if it were to advance */
 } files[MAX_OPS + 1];
 static unsigned int nr_files;
@@ -170,6 +171,8 @@ static bool one_in(unsigned int n)
 #define REGS_STEP 0x200000ull
 #define REGS_SLOTS 3
 #define CHECK	0x207000000ull		/* settle()'s own */
+#define BITS	0x208000000ull		/* bitmaps of dirty pages: a page, and a hole behind it */
+#define BITS_WORDS 8
 
 /* A mapping of registers: @size bytes, 0 if there is none; the first page may have changed. */
 static struct window {
@@ -213,6 +216,7 @@ static void memory_init(void)
 	region_new(LOCKED_PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	region_new(CHECK, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
 		   -1);
+	region_new(BITS, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	close(memfd);
 	memory_dirty = true;
 }
@@ -514,8 +518,8 @@ static void run_set_iommu(const struct op *op, struct answer *a)
 
 static void make_iommu_info(struct op *op)
 {
-	/* Nothing for which the one capability that evfio lacks makes the difference. */
-	static const uint32_t sizes[] = { 0, 4, 8, 15, 16, 17, 20, 23, 24, 25, 32, 40, 60 };
+	static const uint32_t sizes[] = { 0, 4, 8, 15, 16, 17, 20, 23, 24, 25, 32, 40, 60, 80, 96,
+					  112, 120, 128, 136, 144, 160 };
 
 	op->fd = a_container();
 	op->place = a_place();
@@ -529,20 +533,21 @@ static void run_iommu_info(const struct op *op, struct answer *a)
 		uint8_t room[512];
 	} in = { .info.argsz = op->argsz }, *back = at(ARGS);
 	const struct vfio_info_cap_header *cap;
+	const uint64_t *wide;
 	uint32_t next, argsz;
 
 	a->ret = sys(ioctl(fds[op->fd], VFIO_IOMMU_GET_INFO, put(op, &in, sizeof(in))));
 	if (a->ret || op->place != GOOD)
 		return;
 	argsz = back->info.argsz;
-	a->word[0] = argsz == op->argsz ? argsz : 1;	/* 1: larger */
+	a->word[0] = argsz;
 	a->word[1] = back->info.flags;
 	a->word[2] = back->info.iova_pgsizes;
 	a->words = 3;
 	if (argsz < sizeof(in) || !(back->info.flags & VFIO_IOMMU_INFO_CAPS))
 		return;
 	for (uint16_t id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE;
-	     id <= VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL; id += 2) {
+	     id <= VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL; id++) {
 		for (next = back->info.cap_offset; next; next = cap->next) {
 			cap = (const void *)(back->room + next);
 			if (cap->id == id)
@@ -555,12 +560,17 @@ static void run_iommu_info(const struct op *op, struct answer *a)
 			a->word[a->words++] = ((const uint32_t *)cap)[2];
 			continue;
 		}
-		for (uint32_t i = 0; i < ((const uint32_t *)cap)[2] * 2 && a->words < 20; i++)
-			a->word[a->words++] = ((const uint64_t *)cap)[2 + i];
+		wide = (const uint64_t *)cap;
+		if (id == VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION) {
+			a->word[a->words++] = ((const uint32_t *)cap)[2];
+			a->word[a->words++] = wide[2];
+			a->word[a->words++] = wide[3];
+			continue;
+		}
+		for (uint32_t i = 0; i < ((const uint32_t *)cap)[2] * 2 && a->words < 18; i++)
+			a->word[a->words++] = wide[2 + i];
 	}
 }
-
-#define VADDR_IOVA	0x50000000ull		/* where nothing is ever mapped */
 
 static uint64_t an_iova(void)
 {
@@ -622,11 +632,20 @@ static void make_map(struct op *op)
 		for (unsigned int i = 0; i < nr_maps; i++)
 			if (overlaps(&maps[i], op))
 				op->v[0] = maps[i].iova + maps[i].size;
-	/* No lone VADDR at a place that may be mapped: it would change what is there. */
-	if (op->v[3] == VFIO_DMA_MAP_FLAG_VADDR) {
-		op->v[0] = VADDR_IOVA;
-		if (op->v[2] > HUGE_SIZE)
-			op->v[2] = PAGE;
+	if (one_in(12))
+		op->v[3] = VFIO_DMA_MAP_FLAG_VADDR;
+	if (op->v[3] != VFIO_DMA_MAP_FLAG_VADDR)
+		return;
+	if (nr_maps && !one_in(8)) {
+		const struct likely_map *m = &maps[below(nr_maps)];
+
+		op->fd = m->container;
+		op->v[0] = m->iova + (one_in(8) ? PAGE : 0);
+		op->v[2] = m->size - (one_in(8) ? PAGE : 0);
+	}
+	if (op->v[0] + op->v[2] < op->v[0] || op->v[1] + op->v[2] < op->v[1]) {
+		op->v[1] = ARENA;
+		op->v[2] = PAGE;
 	}
 }
 
@@ -638,6 +657,47 @@ static void run_map(const struct op *op, struct answer *a)
 	};
 
 	call_struct(op, a, VFIO_IOMMU_MAP_DMA, &map, sizeof(map), 8);
+}
+
+/* The argument of both calls that tell of dirty pages. */
+struct dirty_arg {
+	uint32_t argsz;
+	uint32_t flags;
+	uint64_t iova;
+	uint64_t size;
+	struct vfio_bitmap bitmap;
+};
+
+/* v[3]: bytes a bit, v[4]: bytes of the bitmap, v[5]: where it is. */
+static void make_bitmap(struct op *op)
+{
+	static const uint64_t pgsizes[] = { 0, 1, PAGE / 2, 2 * PAGE, PAGE + 1, HUGE_SIZE,
+					    1ull << 63 };
+	static const uint64_t rooms[] = { 0, 7, 9, 16, 1 << 28, (1 << 28) + 1, ~0ull };
+	static const uint64_t wheres[] = { 0, BITS + PAGE, 0xffff800000000000, LOCKED_PAGE };
+
+	op->v[3] = one_in(16) ? PICK(pgsizes) : PAGE;
+	op->v[4] = one_in(10) ? PICK(rooms) : BITS_WORDS * 8;
+	op->v[5] = one_in(16) ? PICK(wheres) : BITS;
+}
+
+static void bitmap_arg(const struct op *op, struct dirty_arg *arg)
+{
+	arg->bitmap = (struct vfio_bitmap){ op->v[3], op->v[4], at(op->v[5]) };
+	memset(at(BITS), 0, BITS_WORDS * 8);
+}
+
+/* What it tells. The kernel's log would tell more the next time, and so is begun anew. */
+static void bitmap_back(const struct op *op, struct answer *a, bool told)
+{
+	const int c = fds[op->fd];
+
+	for (unsigned int i = 0; i < BITS_WORDS && told; i++)
+		a->word[a->words++] = ((const uint64_t *)at(BITS))[i];
+	if (!told && !(a->ret == -EFAULT && files[file_of[op->fd]].tracking))
+		return;
+	dirty_track(c, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP);
+	dirty_track(c, VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
 }
 
 static void make_unmap(struct op *op)
@@ -672,23 +732,38 @@ static void make_unmap(struct op *op)
 		op->v[0] = 0;
 		op->v[1] = 0;
 	}
-	if (op->v[2] == VFIO_DMA_UNMAP_FLAG_VADDR) {
-		op->v[0] = VADDR_IOVA;
+	if (one_in(6))
+		op->v[2] = one_in(4) ? VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP :
+				       VFIO_DMA_UNMAP_FLAG_VADDR;
+	if (op->v[2] == VFIO_DMA_UNMAP_FLAG_VADDR && one_in(4)) {
+		op->v[0] = 0;
+		op->v[1] = 0;
+		op->v[2] |= VFIO_DMA_UNMAP_FLAG_ALL;
+	}
+	/* For others the kernel's answers at the end of the world are known. */
+	if (op->v[2] && op->v[1] && op->v[0] + op->v[1] <= op->v[0]) {
+		op->v[0] = IOVA;
 		op->v[1] = PAGE;
 	}
+	make_bitmap(op);
+	/* One that is good in part would unmap in part with the kernel. */
+	if (op->v[1] > BITS_WORDS * 64 * PAGE)
+		op->v[4] = BITS_WORDS * 8;
+	if (one_in(12))
+		op->argsz = an_argsz(sizeof(struct dirty_arg));
+	else if (op->v[2] == VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP)
+		op->argsz = sizeof(struct dirty_arg);
 }
 
 static void run_unmap(const struct op *op, struct answer *a)
 {
-	union {
-		struct vfio_iommu_type1_dma_unmap unmap;
-		uint8_t room[64];
-	} in = { .unmap = { .argsz = op->argsz, .flags = (uint32_t)op->v[2], .iova = op->v[0],
-			    .size = op->v[1] } };
-
+	struct dirty_arg in = { op->argsz, (uint32_t)op->v[2], op->v[0], op->v[1], { 0 } };
 	uint64_t rest, done;
 
+	bitmap_arg(op, &in);
 	call_struct(op, a, VFIO_IOMMU_UNMAP_DMA, &in, sizeof(in), 6);
+	if (op->v[2] == VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP)
+		bitmap_back(op, a, !a->ret);
 	/*
 	 * Of a range that ends at the last address the kernel unmaps nothing. All but its last page
 	 * (no mapping is there) is unmapped once more, which has to be nothing with evfio.
@@ -712,18 +787,37 @@ static void make_dirty(struct op *op)
 					  VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, 0, 3, 8 };
 
 	op->fd = a_container();
-	op->argsz = an_argsz(sizeof(struct vfio_iommu_type1_dirty_bitmap));
-	op->v[0] = PICK(flags);
+	op->place = a_place();
+	op->argsz = an_argsz(sizeof(struct dirty_arg));
+	op->v[0] = one_in(2) ? VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP : one_in(2) ? flags[0] :
+			       PICK(flags);
+	op->v[1] = an_iova();
+	op->v[2] = a_size();
+	if (nr_maps && !one_in(3)) {
+		const struct likely_map *m = &maps[below(nr_maps)];
+
+		op->fd = m->container;
+		op->v[1] = m->iova - (one_in(2) ? below(12) * PAGE : 0);
+		op->v[2] = m->iova + m->size - op->v[1] + (one_in(2) ? below(12) * PAGE : 0);
+	}
+	if (op->v[1] + op->v[2] < op->v[1]) {
+		op->v[1] = IOVA;
+		op->v[2] = PAGE;
+	}
+	make_bitmap(op);
 }
 
 static void run_dirty(const struct op *op, struct answer *a)
 {
-	union {
-		struct vfio_iommu_type1_dirty_bitmap dirty;
-		uint8_t room[64];
-	} in = { .dirty = { .argsz = op->argsz, .flags = (uint32_t)op->v[0] } };
+	struct dirty_arg in = { op->argsz, (uint32_t)op->v[0], op->v[1], op->v[2], { 0 } };
+	const bool get = op->v[0] == VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP;
 
+	bitmap_arg(op, &in);
 	call_struct(op, a, VFIO_IOMMU_DIRTY_PAGES, &in, sizeof(in), 0);
+	if (get)
+		bitmap_back(op, a, !a->ret);
+	else if (!a->ret)
+		files[file_of[op->fd]].tracking = op->v[0] == VFIO_IOMMU_DIRTY_PAGES_FLAG_START;
 }
 
 static void make_unknown(struct op *op)
@@ -1435,7 +1529,7 @@ static const struct call calls[] = {
 	[CLOSE] = { "close", 4, make_close, run_close, "", 4 },
 	[DUP] = { "dup", 3, make_dup, run_dup, "", 3 },
 	[MAP_DMA] = { "map_dma", 44, make_map, run_map, "ivlf", 14 },
-	[UNMAP_DMA] = { "unmap_dma", 22, make_unmap, run_unmap, "ilf", 7 },
+	[UNMAP_DMA] = { "unmap_dma", 22, make_unmap, run_unmap, "ilfpba", 7 },
 	[PCI_IRQS] = { "set_irqs", 0, make_pci_irqs, run_pci_irqs, "fisncb", 40 },
 	[PCI_MMAP] = { "mmap", 0, make_bar_mmap, run_mmap, "wolpf", 6 },
 	[CONFIG_WRITE] = { "config_write", 0, make_config_write, run_bytes_write, "oc-v", 24 },
@@ -1445,7 +1539,7 @@ static const struct call calls[] = {
 	{ "api_version", 1, make_container, run_api, "", 1 },
 	{ "check_extension", 3, make_check, run_check, "x", 1 },
 	{ "iommu_info", 6, make_iommu_info, run_iommu_info, "", 1 },
-	{ "dirty_pages", 1, make_dirty, run_dirty, "f", 1 },
+	{ "dirty_pages", 8, make_dirty, run_dirty, "filpba", 2 },
 	{ "unknown", 2, make_unknown, run_unknown, "n", 2 },
 	{ "get_status", 5, make_status, run_status, "", 2 },
 	{ "get_info", 4, make_get_info, run_get_info, "", 3 },
@@ -1567,11 +1661,14 @@ static void expect(const struct op *op)
 		likely_window[op->v[0]] &= op->v[1] || op->v[2];
 		break;
 	case MAP_DMA:
-		if (fd->ready && nr_maps < ARRAY_SIZE(maps) && op->v[2] && op->v[2] <= HUGE_SIZE &&
+		if (fd->ready && op->v[3] != VFIO_DMA_MAP_FLAG_VADDR &&
+		    nr_maps < ARRAY_SIZE(maps) && op->v[2] && op->v[2] <= HUGE_SIZE &&
 		    !((op->v[0] | op->v[1] | op->v[2]) % PAGE))
 			maps[nr_maps++] = (struct likely_map){ op->fd, op->v[0], op->v[2] };
 		break;
 	case UNMAP_DMA:
+		if (op->v[2] & VFIO_DMA_UNMAP_FLAG_VADDR)
+			break;
 		maps_forget(op->fd, op->v[0],
 			    op->v[2] == VFIO_DMA_UNMAP_FLAG_ALL ? UINT64_MAX : op->v[1]);
 		break;

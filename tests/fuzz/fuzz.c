@@ -428,6 +428,55 @@ static long unmap_ranges(void)
 	return ret < 0 ? ret : 0;
 }
 
+static uint64_t bits[SCATTERED / 64 + 1];
+
+static long have_tracked(void)
+{
+	have_scattered();
+	return ok_or_bail(dirty_track(dev.container, VFIO_IOMMU_DIRTY_PAGES_FLAG_START),
+			  "DIRTY_PAGES");
+}
+
+static long start_tracking(void)
+{
+	return dirty_track(dev.container, VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
+}
+
+static const struct vfio_bitmap bitmap = { PAGE, sizeof(bits), (void *)bits };
+
+static long get_dirty(void)
+{
+	return dirty_get(dev.container, IOVA, SCATTERED * PAGE, bitmap);
+}
+
+static long unmap_dirty(void)
+{
+	int64_t ret = dma_unmap_dirty(dev.container, IOVA, SCATTERED * PAGE, bitmap);
+
+	return ret < 0 ? ret : 0;
+}
+
+static long set_vaddr(void)
+{
+	return dma_map(dev.container, scattered, IOVA, SCATTERED * PAGE, VFIO_DMA_MAP_FLAG_VADDR);
+}
+
+/* If only the answer fails it is done, and has to be undone before it is tried again. */
+static long drop_vaddr(void)
+{
+	int64_t ret = dma_drop_vaddr(dev.container, IOVA, SCATTERED * PAGE, 0);
+
+	if (ret == -EFAULT)
+		set_vaddr();
+	return ret < 0 ? ret : 0;
+}
+
+static long have_adrift(void)
+{
+	have_scattered();
+	return ok_or_bail(drop_vaddr(), "UNMAP_DMA of addresses");
+}
+
 static long register_scattered(void)
 {
 	buffer = dma_register(dev.container, scattered, SCATTERED * PAGE, RW);
@@ -904,6 +953,11 @@ static const struct step platform_steps[] = {
 	{ "EVFIO_IOMMU_MOVE", have_windows, move_windows, drop_open, false },
 	{ "EVFIO_IOMMU_MOVE, lazily", have_windows, move_lazily, drop_open, false },
 	{ "EVFIO_IOMMU_UNREGISTER", have_stale, unregister, drop_open, false },
+	{ "DIRTY_PAGES START", have_scattered, start_tracking, drop_open, false },
+	{ "DIRTY_PAGES GET_BITMAP", have_tracked, get_dirty, drop_open, false },
+	{ "UNMAP_DMA with a bitmap", have_tracked, unmap_dirty, drop_open, false },
+	{ "UNMAP_DMA of addresses", have_scattered, drop_vaddr, drop_open, false },
+	{ "MAP_DMA of an address", have_adrift, set_vaddr, drop_open, false },
 	{ "UNMAP_DMA a page", have_page, unmap_page, drop_open, false },
 	{ "UNMAP_DMA registers", have_peer, unmap_peer, drop_open, false },
 	{ "UNMAP_DMA all", have_scattered, unmap_all, drop_open, false },
@@ -1317,6 +1371,37 @@ static void random_windows(void)
 	}
 }
 
+/* Bitmaps, some of them of what another thread changes, and addresses. */
+static void random_dirty(void)
+{
+	const uint64_t iova = an_iova(), pages = 1 + below(one_in(2) ? 12 : 4 * PLACE_PAGES);
+	uint64_t words[4 * PLACE_PAGES / 64] = { 0 };
+	const struct vfio_bitmap bitmap = {
+		PAGE, below(32) * 8 + sizeof(words) - 31 * 8, (void *)words,
+	};
+	const int c = a_container();
+
+	switch (below(8)) {
+	case 0:
+		did(dirty_track(c, 1u << below(3)));
+		break;
+	case 1: case 2: case 3:
+		did(dirty_get(c, iova, pages * PAGE, bitmap));
+		break;
+	case 4:
+		did(dma_unmap_dirty(c, iova, pages * PAGE, bitmap));
+		break;
+	case 5:
+		did(dma_drop_vaddr(c, iova, pages * PAGE, 0));
+		break;
+	case 6:
+		did(dma_drop_vaddr(c, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL));
+		break;
+	default:
+		did(dma_map(c, arena, iova, pages * PAGE, VFIO_DMA_MAP_FLAG_VADDR));
+	}
+}
+
 /* What is mapped is swapped out, thrown away, made read-only, replaced, or made huge. */
 static void random_memory(void)
 {
@@ -1383,7 +1468,7 @@ static void random_poke(void)
 		VFIO_GROUP_SET_CONTAINER, VFIO_IOMMU_GET_INFO, VFIO_IOMMU_UNMAP_DMA,
 		VFIO_CHECK_EXTENSION, VFIO_GROUP_GET_DEVICE_FD, VFIO_IOMMU_MAP_DMA,
 		EVFIO_IOMMU_MAP, EVFIO_IOMMU_UNMAP, EVFIO_IOMMU_REGISTER,
-		EVFIO_IOMMU_UNREGISTER, EVFIO_IOMMU_MOVE,
+		EVFIO_IOMMU_UNREGISTER, EVFIO_IOMMU_MOVE, VFIO_IOMMU_DIRTY_PAGES,
 	};
 
 	for (size_t i = 0; i < sizeof(junk); i++)
@@ -1442,7 +1527,7 @@ static void random_call(void)
 	uint64_t count = 1;
 	unsigned int edu;
 
-	switch (below(48)) {
+	switch (below(51)) {
 	case 0 ... 10:
 		random_map();
 		break;
@@ -1508,6 +1593,9 @@ static void random_call(void)
 		break;
 	case 42 ... 45:
 		random_windows();
+		break;
+	case 46 ... 48:
+		random_dirty();
 		break;
 	default:
 		random_memory();
