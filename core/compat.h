@@ -91,6 +91,19 @@ static inline long evfio_pin_user_pages(unsigned long vaddr, unsigned long nr, u
 #endif
 }
 
+/* Whether @dev sees the CPU's caches is as it is for @like, where it is not the same for all. */
+static inline void evfio_dma_coherent_as(struct device *dev, const struct device *like)
+{
+#if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) || defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU_ALL)
+#ifdef HAVE_DEV_ASSIGN_COHERENT
+	dev_assign_dma_coherent(dev, dev_dma_coherent(like));
+#else
+	dev->dma_coherent = like->dma_coherent;
+#endif
+#endif
+}
+
 #ifndef HAVE_VM_FLAGS_SET
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 {

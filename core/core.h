@@ -40,6 +40,8 @@ union evfio_args {
 	struct evfio_device_pin		pin;
 	struct evfio_device_unpin	unpin;
 	struct evfio_device_sync	sync;
+	struct evfio_device_contig	contig;
+	struct evfio_device_contig_id	contig_id;
 	struct vfio_iommu_type1_info	iommu;
 	struct vfio_iommu_type1_dma_map		map;
 	struct vfio_iommu_type1_dma_unmap	unmap;

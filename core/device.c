@@ -406,6 +406,12 @@ static const struct evfio_ioctl device_ioctls[] = {
 	  EVFIO_ARGSZ, evfio_noiommu_unpin },
 	{ EVFIO_DEVICE_SYNC, sizeof(struct evfio_device_sync),
 	  EVFIO_ARGSZ, evfio_noiommu_sync },
+	{ EVFIO_DEVICE_CONTIG, sizeof(struct evfio_device_contig),
+	  EVFIO_ARGSZ | EVFIO_OUT, evfio_contig_new },
+	{ EVFIO_DEVICE_CONTIG_FREE, sizeof(struct evfio_device_contig_id),
+	  EVFIO_ARGSZ, evfio_contig_free },
+	{ EVFIO_DEVICE_CONTIG_EXPORT, sizeof(struct evfio_device_contig_id),
+	  EVFIO_ARGSZ, evfio_contig_export },
 #endif
 	{ VFIO_DEVICE_RESET, 0, 0, device_reset },
 	{ VFIO_DEVICE_FEATURE, offsetofend(struct vfio_device_feature, flags),

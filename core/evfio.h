@@ -288,6 +288,7 @@ struct evfio_device {
 	struct address_space		*mapping;
 #ifdef CONFIG_EVFIO_NOIOMMU
 	struct xarray			pins;
+	struct xarray			contigs;
 #endif
 };
 

@@ -21,9 +21,16 @@ long evfio_noiommu_unpin(void *obj, union evfio_args *args, unsigned long arg);
 long evfio_noiommu_sync(void *obj, union evfio_args *args, unsigned long arg);
 void evfio_pins_release(struct evfio_device *vdev);
 
+long evfio_contig_new(void *obj, union evfio_args *args, unsigned long arg);
+long evfio_contig_free(void *obj, union evfio_args *args, unsigned long arg);
+long evfio_contig_export(void *obj, union evfio_args *args, unsigned long arg);
+int evfio_contig_mmap(struct evfio_device *vdev, struct vm_area_struct *vma);
+void evfio_contigs_release(struct evfio_device *vdev);
+
 static inline void evfio_pins_init(struct evfio_device *vdev)
 {
 	xa_init_flags(&vdev->pins, XA_FLAGS_ALLOC);
+	xa_init_flags(&vdev->contigs, XA_FLAGS_ALLOC);
 }
 
 /* isolation.c */
@@ -73,6 +80,11 @@ static inline void evfio_pins_init(struct evfio_device *vdev)
 
 static inline void evfio_pins_release(struct evfio_device *vdev)
 {
+}
+
+static inline int evfio_contig_mmap(struct evfio_device *vdev, struct vm_area_struct *vma)
+{
+	return -EINVAL;
 }
 
 static inline void evfio_noiommu_init(void)

@@ -389,6 +389,8 @@ const struct evfio_region *evfio_region_mapped(const struct vm_area_struct *vma,
  * @vdev: the device; the mapping's file keeps it
  * @vma: the mapping
  *
+ * Behind the regions, each a second time write-combined, are contiguous buffers.
+ *
  * Return: 0; -EINVAL if the mapping is private, beyond the region, or of a region that cannot be
  * mapped this way; -ENODEV when revoked.
  */
@@ -405,6 +407,8 @@ int evfio_region_mmap(struct evfio_device *vdev, struct vm_area_struct *vma)
 
 	if (READ_ONCE(vdev->revoked))
 		return -ENODEV;
+	if (index >= 2ul * vdev->num_regions)
+		return evfio_contig_mmap(vdev, vma);
 	if (combine)
 		index -= vdev->num_regions;
 	if (index >= vdev->num_regions || !(vma->vm_flags & VM_SHARED))

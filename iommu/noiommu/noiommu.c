@@ -24,7 +24,8 @@ MODULE_PARM_DESC(enable_unsafe_noiommu_mode,
 static int noiommu_check(void *iommu, unsigned long extension)
 {
 	return (extension == VFIO_NOIOMMU_IOMMU && enable_unsafe_noiommu_mode) ||
-	       extension == EVFIO_EXT_DEVICE_PIN || extension == EVFIO_EXT_DEVICE_SYNC;
+	       extension == EVFIO_EXT_DEVICE_PIN || extension == EVFIO_EXT_DEVICE_SYNC ||
+	       extension == EVFIO_EXT_DEVICE_CONTIG;
 }
 
 static const char *noiommu_name(void *iommu)

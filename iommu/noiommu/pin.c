@@ -215,7 +215,7 @@ long evfio_noiommu_sync(void *obj, union evfio_args *args, unsigned long arg)
 }
 
 /**
- * evfio_pins_release() - give back all memory that is pinned for a device
+ * evfio_pins_release() - give back all memory that is pinned for a device, and its buffers
  * @vdev: the device, which does no DMA any more, as far as we can see to it
  */
 void evfio_pins_release(struct evfio_device *vdev)
@@ -228,4 +228,5 @@ void evfio_pins_release(struct evfio_device *vdev)
 		if (pinned)
 			pinned_free(pinned);
 	}
+	evfio_contigs_release(vdev);
 }

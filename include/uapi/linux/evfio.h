@@ -402,4 +402,102 @@ struct evfio_device_sync {
  */
 #define EVFIO_DEVICE_SYNC	_IO(EVFIO_TYPE, 13)
 
+/*
+ * Contiguous buffers: memory that the kernel allocates for the DMA of a device without an IOMMU, of
+ * any size, in one piece: from the memory-region of the device's node, the first if it has several,
+ * from CMA, or from wherever the kernel has it. It is zero.
+ *
+ * A buffer belongs to the device, not to the process: it lasts until EVFIO_DEVICE_CONTIG_FREE, or
+ * until the last fd of the device is closed or the device is taken away, once the device is quiet;
+ * if it cannot be quieted, until it is unbound from VFIO. Its memory lasts until then, and until
+ * all dma-bufs of it are gone.
+ *
+ * Offered (VFIO_CHECK_EXTENSION) by a container that is empty or in no-IOMMU mode.
+ */
+#define EVFIO_EXT_DEVICE_CONTIG	0xef0a
+
+#define EVFIO_CONTIG_WC		0x1U	/* write-combined */
+#define EVFIO_CONTIG_CACHED	0x2U	/* cached, whatever the device sees of the caches */
+
+/**
+ * struct evfio_device_contig - argument of EVFIO_DEVICE_CONTIG
+ * @argsz: size of the structure
+ * @flags: 0: the program and the device see the same memory without more ado: it is cached if the
+ *	device is coherent with the CPU's caches, and not if it is not. EVFIO_CONTIG_WC: in the
+ *	latter case it is write-combined, which on arm64 is the same. EVFIO_CONTIG_CACHED: it is
+ *	cached in any case, and the program cleans and invalidates the caches; not from a
+ *	memory-region that the kernel does not use otherwise, unless the device is coherent
+ * @size: in bytes, a multiple of the page size
+ * @alignment: of @address, a power of two; 0: a page. It may take as much memory on top
+ * @mask: the highest address that the device can put on its bus; 0: what the kernel takes for it,
+ *	which is 32 bits unless firmware says otherwise. What firmware says of the bus holds in any
+ *	case (dma-ranges)
+ * @address: out: where the device finds it
+ * @offset: out: where in the device's fd mmap() finds it, shared; a part of it can be mapped too
+ * @id: out: for EVFIO_DEVICE_CONTIG_FREE and EVFIO_DEVICE_CONTIG_EXPORT
+ * @pad: 0
+ */
+struct evfio_device_contig {
+	__u32		argsz;
+	__u32		flags;
+	__aligned_u64	size;
+	__aligned_u64	alignment;
+	__aligned_u64	mask;
+	__aligned_u64	address;
+	__aligned_u64	offset;
+	__u32		id;
+	__u32		pad;
+};
+
+/*
+ * EVFIO_DEVICE_CONTIG - on a device's fd: allocate a contiguous buffer
+ *
+ * It counts as locked (RLIMIT_MEMLOCK) with what it takes to align it.
+ *
+ * Return: 0; -1 and errno: EINVAL for @argsz, @flags, @size, @alignment or @pad; ERANGE if the
+ * device cannot reach such memory; EOPNOTSUPP if the platform puts something between memory and the
+ * device, or for a device of eight regions or more of a 32-bit kernel, where mmap() gets no
+ * further; ENOTTY if the device has an IOMMU; ENOMEM if RLIMIT_MEMLOCK would be exceeded, or
+ * without memory in one piece; ENODEV if the device was taken away.
+ */
+#define EVFIO_DEVICE_CONTIG	_IO(EVFIO_TYPE, 10)
+
+/**
+ * struct evfio_device_contig_id - argument of the calls for a contiguous buffer that there is
+ * @argsz: size of the structure
+ * @flags: 0
+ * @id: which, as EVFIO_DEVICE_CONTIG told
+ */
+struct evfio_device_contig_id {
+	__u32	argsz;
+	__u32	flags;
+	__u32	id;
+};
+
+/*
+ * EVFIO_DEVICE_CONTIG_FREE - on a device's fd: give a buffer back, which the device does not use
+ * any more
+ *
+ * Touching a mapping of it at @offset is SIGBUS from then on; not one of a dma-buf.
+ *
+ * Return: 0; -1 and errno: EINVAL for @argsz or @flags, ENOENT if there is no such @id, ENOTTY if
+ * the device has an IOMMU, ENODEV if it was taken away.
+ */
+#define EVFIO_DEVICE_CONTIG_FREE	_IO(EVFIO_TYPE, 11)
+
+/*
+ * EVFIO_DEVICE_CONTIG_EXPORT - on a device's fd: a dma-buf of a buffer
+ *
+ * It holds the memory, and keeps nothing else: the buffer can be freed, the device closed and
+ * unbound. It can be mapped, shared, as the buffer is; DMA_BUF_IOCTL_SYNC cleans and invalidates
+ * the caches for one that is EVFIO_CONTIG_CACHED. Drivers of other devices import it, but for
+ * memory of a memory-region that the kernel does not use otherwise, for 4 GiB and more, and for
+ * devices that are not coherent when this one is (EOPNOTSUPP).
+ *
+ * Return: its fd (O_CLOEXEC); -1 and errno: EINVAL for @argsz or @flags, ENOENT if there is no such
+ * @id, ENOTTY if the device has an IOMMU, EOPNOTSUPP if the kernel has no dma-bufs, EMFILE, ENOMEM,
+ * ENODEV if the device was taken away.
+ */
+#define EVFIO_DEVICE_CONTIG_EXPORT	_IO(EVFIO_TYPE, 12)
+
 #endif
