@@ -323,7 +323,8 @@ int dma_check_iommu(const struct evfio_container *ct)
 		return fail(-ENODEV, "no device is open in the container, so it has no IOMMU yet");
 	if (ct->noiommu)
 		return fail(-EOPNOTSUPP, "the container's devices have no IOMMU, so nothing can be "
-			    "mapped: evfio_pin_memory() has memory for them");
+			    "mapped: evfio_pin_memory() and evfio_contig_alloc() have memory for "
+			    "them");
 	return 0;
 }
 
@@ -800,28 +801,36 @@ int evfio_dma_free(struct evfio_dma *dma)
 	return evfio_dma_free_many(&dma, 1);
 }
 
-static int sync_range(const struct evfio_dma *dma, size_t offset, size_t size, bool for_cpu)
+int dma_sync(bool incoherent, const void *addr, size_t whole, size_t offset, size_t size,
+	     bool for_device)
 {
-	const struct evfio_container *ct = ((const struct mapping *)dma)->ct;
-	int err = sync_check(dma->size, offset, size);
+	int err = sync_check(whole, offset, size);
 
-	if (err || !size || !__atomic_load_n(&ct->incoherent, __ATOMIC_RELAXED))
+	if (err || !size || !incoherent)
 		return err;
-	if (cache_sync((const char *)dma->addr + offset, size, for_cpu))
+	if (cache_sync((const char *)addr + offset, size, !for_device))
 		return fail(-EOPNOTSUPP, "a device that is not coherent with the CPU's caches "
 			    "needs cache maintenance, which programs cannot do on this "
 			    "architecture");
 	return 0;
 }
 
+static int sync_mapping(const struct evfio_dma *dma, size_t offset, size_t size, bool for_device)
+{
+	const struct evfio_container *ct = ((const struct mapping *)dma)->ct;
+
+	return dma_sync(__atomic_load_n(&ct->incoherent, __ATOMIC_RELAXED), dma->addr, dma->size,
+			offset, size, for_device);
+}
+
 int evfio_dma_sync_for_device(const struct evfio_dma *dma, size_t offset, size_t size)
 {
-	return sync_range(dma, offset, size, false);
+	return sync_mapping(dma, offset, size, true);
 }
 
 int evfio_dma_sync_for_cpu(const struct evfio_dma *dma, size_t offset, size_t size)
 {
-	return sync_range(dma, offset, size, true);
+	return sync_mapping(dma, offset, size, false);
 }
 
 int evfio_dma_set_mask(struct evfio_container *ct, unsigned int bits)

@@ -267,6 +267,10 @@ int dma_compare_ranges(const void *a, const void *b);
 const void *dma_find_cap(const struct vfio_iommu_type1_info *info, size_t size, uint16_t id,
 			 size_t min);
 
+/* Cleans, or cleans and invalidates, the caches for a part of whole bytes; with its checks. */
+int dma_sync(bool incoherent, const void *addr, size_t whole, size_t offset, size_t size,
+	     bool for_device);
+
 /* Why MAP_DMA gave err, a negative errno: leaves a message and returns the errno for the caller. */
 int dma_explain_map(int err, const void *addr, uint64_t size, uint64_t iova);
 

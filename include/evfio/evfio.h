@@ -15,6 +15,7 @@
 #include <evfio/bind.h>
 #include <evfio/buffer.h>
 #include <evfio/container.h>
+#include <evfio/contig.h>
 #include <evfio/device.h>
 #include <evfio/dma.h>
 #include <evfio/doctor.h>

@@ -28,6 +28,7 @@
 #include "libtap.h"
 
 #define PARAMETER	"/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+#define PER_CPU		"/proc/sys/vm/percpu_pagelist_high_fraction"
 #define TRACING		"/sys/kernel/debug/tracing/"
 #define RANGED		"10410000.ranged"	/* tests/vm/odd.dtso */
 #define RANGED_BUS	0x10000000ull
@@ -258,12 +259,12 @@ static int limited(void *arg)
 		return 3;
 	id = told.id;
 	dmabuf = contig_export(fd, id);
-	if (dmabuf < 0)
+	if (dmabuf < 0 && dmabuf != -EOPNOTSUPP)
 		return 4;
 	if (contig_free(fd, id))
 		return 5;
 	/* The dma-buf has it yet. */
-	if (contig(fd, page, 0, 0, 0) != -ENOMEM)
+	if (dmabuf >= 0 && contig(fd, page, 0, 0, 0) != -ENOMEM)
 		return 6;
 	close(dmabuf);
 	return contig(fd, page, 0, 0, 0) ? 7 : 0;
@@ -289,6 +290,12 @@ static void exported(const char *name)
 	contig(d.fd, 4 * page, 0, EVFIO_CONTIG_CACHED, 0);
 	mem = map(d.fd);
 	fd = contig_export(d.fd, told.id);
+	if (fd == -EOPNOTSUPP) {
+		tap_skip("a kernel without dma-bufs");
+		dev_close(&d);
+		board_unbind(name);
+		return;
+	}
 	ok(fd >= 0, "%s: a dma-buf", name);
 	is(fcntl(fd, F_GETFD), FD_CLOEXEC, "closed on exec");
 	is(lseek(fd, 0, SEEK_END), 4 * (long)page, "of the buffer's size");
@@ -376,6 +383,12 @@ static void killed(const char *name)
 	if (contig(d.fd, page, 0, 0, 0) || pipe(go))
 		tap_bail("%s: no buffer: %m", name);
 	fd = contig_export(d.fd, told.id);
+	if (fd == -EOPNOTSUPP) {
+		tap_skip("a kernel without dma-bufs");
+		dev_close(&d);
+		board_unbind(name);
+		return;
+	}
 	mem = map_at(fd, 0, page);
 	if (!mem)
 		tap_bail("%s: no dma-buf: %m", name);
@@ -651,6 +664,8 @@ int main(int argc, char **argv)
 		tap_skip("VFIO without no-IOMMU mode");
 		return tap_done();
 	}
+	/* Few pages that are free but not counted as such. */
+	file_write(PER_CPU, "100000000");
 	if (!access(board_path(RANGED, ""), F_OK)) {
 		ranged();
 		with_iommu();
@@ -680,5 +695,6 @@ int main(int argc, char **argv)
 		order(EDU1, "reset_control_assert");
 		revoked(EDU1);
 	}
+	file_write(PER_CPU, "0");
 	return tap_done();
 }

@@ -110,6 +110,9 @@ struct fake_vfio {
 	uint32_t msi;			/* vectors of EVFIO_DEVICE_MSI */
 	unsigned int pins;		/* what EVFIO_DEVICE_PIN holds */
 	uint64_t pin_mask;		/* and its mask */
+	unsigned int contigs;		/* what EVFIO_DEVICE_CONTIG holds */
+	struct evfio_device_contig contig;	/* as it was asked for */
+	uint64_t contig_offset;		/* where mmap() is told to find it */
 };
 
 extern struct fake_vfio fake;

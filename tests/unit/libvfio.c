@@ -652,6 +652,26 @@ static int drop_pin(const struct evfio_device_unpin *unpin)
 	return 0;
 }
 
+static int add_contig(struct evfio_device_contig *contig)
+{
+	if (fake.pin_errno)
+		return give(fake.pin_errno);
+	fake.contig = *contig;
+	contig->id = 8;
+	contig->address = 0x90000000;
+	contig->offset = fake.contig_offset;
+	fake.contigs++;
+	return 0;
+}
+
+static int drop_contig(const struct evfio_device_contig_id *arg)
+{
+	if (arg->id != 8 || !fake.contigs)
+		return give(ENOENT);
+	fake.contigs--;
+	return 0;
+}
+
 static int pci_ioctl(unsigned long request, void *arg)
 {
 	struct vfio_device_info *info = arg;
@@ -742,6 +762,12 @@ static int device_ioctl(unsigned long request, void *arg)
 	case EVFIO_DEVICE_SYNC:
 		fake.synced = *(const struct evfio_device_sync *)arg;
 		return give(fake.pin_errno);
+	case EVFIO_DEVICE_CONTIG:
+		return add_contig(arg);
+	case EVFIO_DEVICE_CONTIG_FREE:
+		return drop_contig(arg);
+	case EVFIO_DEVICE_CONTIG_EXPORT:
+		return fake.pin_errno ? give(fake.pin_errno) : __real_open("/dev/null", O_RDWR);
 	}
 	return give(ENOTTY);
 }

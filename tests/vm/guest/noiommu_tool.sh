@@ -17,6 +17,7 @@ has "note: without an IOMMU its user can reach all memory" "doctor: at what cost
 refuses "are beyond region" "regs: nor is there anything 4 GiB behind a register" \
 	evfio regs 10000000.edu regs+0x100000000
 has "bytes are equal" "pin: a buffer goes into the device and back" pin 10000000.edu
+has "2048 bytes are equal" "contig: a buffer in one piece, the same" contig 10000000.edu
 refuses "have no IOMMU, so nothing can be mapped" "edu: mappings are told from pinning" edu 10000000.edu
 mkdir -p /etc
 printf '%s:x:%s:%s::/:/bin/sh\n' root 0 0 driver 1000 1000 >/etc/passwd
