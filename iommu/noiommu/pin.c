@@ -30,32 +30,59 @@ static int extent_put(const struct evfio_device_extent *extent, struct evfio_dev
 	       evfio_tail_put(arg, at, extent, 1, sizeof(*extent));
 }
 
+/*
+ * Where the device finds some pages: those that follow each other there as well, at most @max.
+ * Page by page: what the bus does with addresses may change in the middle. -ERANGE if it does not
+ * find one. Unbinding takes away what tells that of the bus.
+ */
+static int bus_run(struct evfio_device *vdev, unsigned long pfn, unsigned long max, u64 mask,
+		   struct evfio_device_extent *run)
+{
+	struct device *dev = vdev->dev;
+	dma_addr_t bus;
+	u64 limit;
+	int ret = evfio_device_lock(vdev);
+
+	if (ret)
+		return ret;
+	limit = min_not_zero(mask ?: dma_get_mask(dev), dev->bus_dma_limit);
+	run->address = phys_to_dma(dev, PFN_PHYS(pfn));
+	for (run->size = 0; max--; run->size += PAGE_SIZE) {
+		bus = phys_to_dma(dev, PFN_PHYS(pfn++));
+		if (bus != run->address + run->size)
+			break;
+		if (bus > limit || limit - bus < PAGE_SIZE - 1) {
+			ret = -ERANGE;
+			break;
+		}
+	}
+	evfio_device_unlock(vdev);
+	return ret;
+}
+
 /* Tell the user where the device finds it; -ERANGE if it cannot. */
-static int pinned_tell(struct device *dev, const struct pinned *pinned,
+static int pinned_tell(struct evfio_device *vdev, const struct pinned *pinned,
 		       struct evfio_device_pin *user, unsigned long arg)
 {
-	const u64 limit = min_not_zero(user->mask ?: dma_get_mask(dev), dev->bus_dma_limit);
-	struct evfio_device_extent next = { };
-	unsigned long pfn;
+	struct evfio_device_extent next = { }, run;
+	unsigned long at;
 	struct extent e;
-	dma_addr_t bus;
 	int ret;
 
 	user->nr_extents = 0;
 	for_each_extent(e, pinned) {
-		/* Page by page: what the bus does with addresses may change in the middle. */
-		for (pfn = e.pfn; pfn < e.pfn + e.count; pfn++) {
-			bus = phys_to_dma(dev, PFN_PHYS(pfn));
-			if (bus > limit || limit - bus < PAGE_SIZE - 1)
-				return -ERANGE;
-			if (next.address + next.size != bus) {
+		for (at = 0; at < e.count; at += run.size >> PAGE_SHIFT) {
+			ret = bus_run(vdev, e.pfn + at, e.count - at, user->mask, &run);
+			if (ret)
+				return ret;
+			if (next.address + next.size != run.address) {
 				ret = extent_put(&next, user, arg);
 				if (ret)
 					return ret;
-				next.address = bus;
+				next.address = run.address;
 				next.size = 0;
 			}
-			next.size += PAGE_SIZE;
+			next.size += run.size;
 		}
 		cond_resched();
 	}
@@ -100,7 +127,7 @@ long evfio_noiommu_pin(void *obj, union evfio_args *args, unsigned long arg)
 		return -ENOMEM;
 	pinned->pages = user->size >> PAGE_SHIFT;
 	pinned->write = !!(user->flags & VFIO_DMA_MAP_FLAG_WRITE);
-	ret = evfio_pin(pinned, user->vaddr, true) ?: pinned_tell(vdev->dev, pinned, user, arg) ?:
+	ret = evfio_pin(pinned, user->vaddr, true) ?: pinned_tell(vdev, pinned, user, arg) ?:
 	      evfio_device_lock(vdev);
 	if (!ret) {
 		ret = xa_alloc(&vdev->pins, &user->id, pinned, xa_limit_32b, GFP_KERNEL_ACCOUNT);
