@@ -642,9 +642,11 @@ static void ranged(void)
 	/* So much that some of it is inside the window, some outside. */
 	dev_open(&d, RANGED);
 	for (size_t at = 0; at < size; at += 64 * page) {
-		uint64_t address = physical(mem + at);
+		uint64_t address;
 
 		ret = pin(d.fd, mem + at, page, RW, ~0ull);
+		/* Where it is now: what could move has been moved to be pinned. */
+		address = physical(mem + at);
 		if (address - RANGED_MEMORY < RANGED_SIZE) {
 			in++;
 			wrong += ret || told.arg.nr_extents != 1 ||
