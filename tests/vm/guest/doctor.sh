@@ -94,6 +94,7 @@ finds '&{/pcie@10000000} { status = "okay"; };' 'a node that is switched off' ev
 finds 'iommus = <&{/smmuv3@9050000} STREAM>; };' 'a device without an IOMMU' evfio doctor 9030000.pl061
 
 evfio unbind $edu $member $mate 9010000.pl031 >/dev/null
+rm "$node" # which the kernel did not make
 echo 0 >/sys/module/vfio_platform/parameters/reset_required
 mkdir "/lib/modules/$(uname -r)"
 cp /lib/modules/*.ko* "/lib/modules/$(uname -r)"
