@@ -28,7 +28,7 @@
 /* What this one can address; QEMU's is told 28 bits, or more: -device edu,dma_mask= */
 #define EDU_BITS	32
 
-#define SIZE		(8u << 20)
+#define SIZE		(2u << 20)
 #define ALIGN		(1u << 20)
 #define BYTES		2048
 
