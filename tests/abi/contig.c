@@ -29,7 +29,6 @@
 
 #define PARAMETER	"/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
 #define PER_CPU		"/proc/sys/vm/percpu_pagelist_high_fraction"
-#define TRACING		"/sys/kernel/debug/tracing/"
 #define RANGED		"10410000.ranged"	/* tests/vm/odd.dtso */
 #define RANGED_BUS	0x10000000ull
 #define RANGED_SIZE	0x28000000ull
@@ -418,40 +417,23 @@ static void killed(const char *name)
 	board_unbind(name);
 }
 
-/* The number of the first or last line of the trace with @text, -1 without one. */
-static int traced(const char *text, bool last)
-{
-	FILE *file = fopen(TRACING "trace", "re");
-	int number = 0, found = -1;
-	char line[512];
-
-	while (file && fgets(line, sizeof(line), file)) {
-		number++;
-		if (strstr(line, text) && (last || found < 0))
-			found = number;
-	}
-	if (file)
-		fclose(file);
-	return found;
-}
-
 /* The kernel's own functions, traced: first the device is quiet, then its memory goes. */
 static void order(const char *name, const char *quiet)
 {
 	char events[256];
 
 	snprintf(events, sizeof(events), "p:evfio/quiet %s\np:evfio/free dma_free_attrs\n", quiet);
-	if (file_write(TRACING "kprobe_events", events)) {
+	if (file_write(KPROBES "kprobe_events", events)) {
 		tap_skip("a kernel without events of kprobes");
 		return;
 	}
-	file_write(TRACING "events/evfio/enable", "1");
+	file_write(KPROBES "events/evfio/enable", "1");
 	is(in_child(take_and_wait, (void *)name), -SIGKILL, "%s: a process is killed", name);
-	file_write(TRACING "events/evfio/enable", "0");
+	file_write(KPROBES "events/evfio/enable", "0");
 	ok(traced("quiet: ", false) > 0 && traced("free: ", false) > traced("quiet: ", true),
 	   "%s: memory is freed after %s()", name, quiet);
-	file_write(TRACING "trace", "");
-	file_write(TRACING "kprobe_events", "");
+	trace_clear(KPROBES "trace");
+	trace_clear(KPROBES "kprobe_events");
 	board_unbind(name);
 }
 

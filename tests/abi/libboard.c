@@ -132,6 +132,27 @@ int file_count(const char *path, const char *text)
 	return count;
 }
 
+int traced(const char *text, bool last)
+{
+	FILE *file = fopen(KPROBES "trace", "re");
+	int number = 0, found = -1;
+	char line[512];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		number++;
+		if (strstr(line, text) && (last || found < 0))
+			found = number;
+	}
+	if (file)
+		fclose(file);
+	return found;
+}
+
+void trace_clear(const char *path)
+{
+	close(open(path, O_WRONLY | O_TRUNC | O_CLOEXEC));
+}
+
 long pages_pinned(void)
 {
 	/* The counters are kept per CPU and folded at times; reading this folds them at once. */
@@ -161,24 +182,29 @@ void sleep_ms(long ms)
 		;
 }
 
-static sigjmp_buf bus_error;
+/* Threads have one each. */
+static __thread sigjmp_buf bus_error;
+static __thread volatile bool may_fault;
 
 static void on_bus_error(int sig)
 {
-	siglongjmp(bus_error, sig);
+	if (may_fault)
+		siglongjmp(bus_error, sig);
+	signal(sig, SIG_DFL);	/* who did not ask for it meets it again */
 }
 
 bool read_faults(const volatile void *p)
 {
-	struct sigaction act = { .sa_handler = on_bus_error }, old;
+	const struct sigaction act = { .sa_handler = on_bus_error };
 	volatile bool faulted = true;
 
-	sigaction(SIGBUS, &act, &old);
+	sigaction(SIGBUS, &act, NULL);
+	may_fault = true;
 	if (!sigsetjmp(bus_error, 1)) {
 		(void)*(const volatile uint32_t *)p;
 		faulted = false;
 	}
-	sigaction(SIGBUS, &old, NULL);
+	may_fault = false;
 	return faulted;
 }
 
@@ -719,15 +745,6 @@ int64_t dma_unmap_all(int container)
 {
 	return unmap(container, VFIO_DMA_UNMAP_FLAG_ALL, 0, 0);
 }
-
-/* The argument of both calls that tell of dirty pages; of a shorter one, what there is. */
-struct dirty_arg {
-	uint32_t argsz;
-	uint32_t flags;
-	uint64_t iova;
-	uint64_t size;
-	struct vfio_bitmap bitmap;
-};
 
 int dirty_track(int container, uint32_t flags)
 {

@@ -201,6 +201,15 @@ int dma_unregister(int container, int id);
 int dma_move(int container, int id, uint32_t flags, const struct evfio_iommu_range *unmap,
 	     uint32_t nr_unmap, const struct evfio_iommu_range *map, uint32_t nr_map);
 
+/* The argument of both calls that tell of dirty pages; of a shorter one, what there is. */
+struct dirty_arg {
+	uint32_t argsz;
+	uint32_t flags;
+	uint64_t iova;
+	uint64_t size;
+	struct vfio_bitmap bitmap;
+};
+
 /* VFIO_IOMMU_DIRTY_PAGES with one of its flags; with GET_BITMAP; UNMAP_DMA with a bitmap. */
 int dirty_track(int container, uint32_t flags);
 int dirty_get(int container, uint64_t iova, uint64_t size, struct vfio_bitmap bitmap);
@@ -254,6 +263,15 @@ const char *fdinfo_text(int fd, const char *key);
 
 /* Lines of @path in which @text occurs. */
 int file_count(const char *path, const char *text);
+
+/* What the kernel's functions did, where events of kprobes in this directory were asked to tell. */
+#define KPROBES "/sys/kernel/debug/tracing/"
+
+/* The number of the first or last line of the trace with @text, -1 without one. */
+int traced(const char *text, bool last);
+
+/* Empties a trace, or a list of events. It takes to open it so: to write nothing does not do it. */
+void trace_clear(const char *path);
 
 /* Pages that are pinned now, over the whole system. */
 long pages_pinned(void);

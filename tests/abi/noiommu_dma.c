@@ -26,7 +26,6 @@
 #include "libtap.h"
 
 #define PARAMETER	"/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
-#define TRACING		"/sys/kernel/debug/tracing/"
 #define RANGED		"10410000.ranged"	/* tests/vm/odd.dtso */
 #define RANGED_BUS	0x10000000ull
 #define RANGED_MEMORY	0x50000000ull
@@ -368,28 +367,6 @@ static void killed(const char *name)
 	munmap(shared, page);
 }
 
-static void trace_clear(const char *file)
-{
-	close(open(file, O_WRONLY | O_TRUNC | O_CLOEXEC));
-}
-
-/* The number of the first or last line of the trace with @text, -1 without one. */
-static int traced(const char *text, bool last)
-{
-	FILE *file = fopen(TRACING "trace", "re");
-	int number = 0, found = -1;
-	char line[512];
-
-	while (file && fgets(line, sizeof(line), file)) {
-		number++;
-		if (strstr(line, text) && (last || found < 0))
-			found = number;
-	}
-	if (file)
-		fclose(file);
-	return found;
-}
-
 /* The kernel's own functions, traced: first the device is quiet, then its memory goes. */
 static void order(const char *name, const char *quiet)
 {
@@ -397,17 +374,17 @@ static void order(const char *name, const char *quiet)
 
 	snprintf(events, sizeof(events), "p:evfio/quiet %s\np:evfio/unpin %s\n", quiet,
 		 "unpin_user_page_range_dirty_lock");
-	if (file_write(TRACING "kprobe_events", events)) {
+	if (file_write(KPROBES "kprobe_events", events)) {
 		tap_skip("a kernel without events of kprobes");
 		return;
 	}
-	file_write(TRACING "events/evfio/enable", "1");
+	file_write(KPROBES "events/evfio/enable", "1");
 	is(in_child(pin_and_wait, (void *)name), -SIGKILL, "%s: a process is killed", name);
-	file_write(TRACING "events/evfio/enable", "0");
+	file_write(KPROBES "events/evfio/enable", "0");
 	ok(traced("quiet: ", false) > 0 && traced("unpin: ", false) > traced("quiet: ", true),
 	   "%s: memory is unpinned after %s()", name, quiet);
-	trace_clear(TRACING "trace");
-	trace_clear(TRACING "kprobe_events");
+	trace_clear(KPROBES "trace");
+	trace_clear(KPROBES "kprobe_events");
 }
 
 /* What is asked for by EVFIO_DEVICE_SYNC, and what is not. */
@@ -445,7 +422,7 @@ static void sync_input(int fd)
  */
 static bool traced_range(const uint8_t *mem, uint64_t offset, uint64_t size, bool for_cpu)
 {
-	FILE *file = fopen(TRACING "trace", "re");
+	FILE *file = fopen(KPROBES "trace", "re");
 	unsigned long address, bytes, dir, cleaned = 0, cleaned_bytes = 0;
 	uint64_t at = offset;
 	bool right = file;
@@ -516,7 +493,7 @@ static void lines(const char *name, bool coherent)
 	struct dev d;
 	uint32_t id;
 
-	if (file_write(TRACING "kprobe_events",
+	if (file_write(KPROBES "kprobe_events",
 		       "p:evfio/clean arch_sync_dma_for_device paddr=%x0 size=%x1 dir=%x2\n"
 		       "p:evfio/invalidate arch_sync_dma_for_cpu paddr=%x0 size=%x1 dir=%x2\n")) {
 		tap_skip("a kernel without events of kprobes");
@@ -531,12 +508,12 @@ static void lines(const char *name, bool coherent)
 		const uint64_t offset = ranges[i / 2].page * page + ranges[i / 2].offset;
 		const uint64_t size = ranges[i / 2].size;
 
-		trace_clear(TRACING "trace");
-		file_write(TRACING "events/evfio/enable", "1");
+		trace_clear(KPROBES "trace");
+		file_write(KPROBES "events/evfio/enable", "1");
 		is(sync_caches(d.fd, id, 1u << i % 2, offset, size), 0,
 		   "%s: %llu bytes at %llu are synchronized for the %s", name,
 		   (unsigned long long)size, (unsigned long long)offset, i % 2 ? "CPU" : "device");
-		file_write(TRACING "events/evfio/enable", "0");
+		file_write(KPROBES "events/evfio/enable", "0");
 		if (coherent)
 			is(traced("paddr=", false), -1, "%s: coherent, so no line", name);
 		else
@@ -544,8 +521,8 @@ static void lines(const char *name, bool coherent)
 	}
 	dev_close(&d);
 	board_unbind(name);
-	trace_clear(TRACING "trace");
-	trace_clear(TRACING "kprobe_events");
+	trace_clear(KPROBES "trace");
+	trace_clear(KPROBES "kprobe_events");
 	munmap(area, 3 * HUGE);
 }
 

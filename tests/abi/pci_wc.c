@@ -129,7 +129,7 @@ static int told_type(void)
 	}
 	if (trace)
 		fclose(trace);
-	file_write(TRACING "trace", "");
+	trace_clear(TRACING "trace");
 	return type;
 }
 

@@ -659,15 +659,6 @@ static void run_map(const struct op *op, struct answer *a)
 	call_struct(op, a, VFIO_IOMMU_MAP_DMA, &map, sizeof(map), 8);
 }
 
-/* The argument of both calls that tell of dirty pages. */
-struct dirty_arg {
-	uint32_t argsz;
-	uint32_t flags;
-	uint64_t iova;
-	uint64_t size;
-	struct vfio_bitmap bitmap;
-};
-
 /* v[3]: bytes a bit, v[4]: bytes of the bitmap, v[5]: where it is. */
 static void make_bitmap(struct op *op)
 {
