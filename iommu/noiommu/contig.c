@@ -276,6 +276,14 @@ long evfio_contig_new(void *obj, union evfio_args *args, unsigned long arg)
 	return ret;
 }
 
+/* For calls that name a buffer: lock the device, unless the argument is wrong. */
+static int contig_lock(struct evfio_device *vdev, const struct evfio_device_contig_id *user)
+{
+	if (!evfio_noiommu(vdev->group->iommu_group))
+		return -ENOTTY;
+	return user->flags ? -EINVAL : evfio_device_lock(vdev);
+}
+
 /**
  * evfio_contig_free() - EVFIO_DEVICE_CONTIG_FREE
  * @obj: the device
@@ -286,13 +294,8 @@ long evfio_contig_free(void *obj, union evfio_args *args, unsigned long arg)
 {
 	struct evfio_device *vdev = obj;
 	struct contig *contig;
-	int ret;
+	int ret = contig_lock(vdev, &args->contig_id);
 
-	if (!evfio_noiommu(vdev->group->iommu_group))
-		return -ENOTTY;
-	if (args->contig_id.flags)
-		return -EINVAL;
-	ret = evfio_device_lock(vdev);
 	if (ret)
 		return ret;
 	contig = xa_erase(&vdev->contigs, args->contig_id.id);
@@ -462,13 +465,8 @@ long evfio_contig_export(void *obj, union evfio_args *args, unsigned long arg)
 {
 	struct evfio_device *vdev = obj;
 	struct contig *contig;
-	int ret;
+	int ret = contig_lock(vdev, &args->contig_id);
 
-	if (!evfio_noiommu(vdev->group->iommu_group))
-		return -ENOTTY;
-	if (args->contig_id.flags)
-		return -EINVAL;
-	ret = evfio_device_lock(vdev);
 	if (ret)
 		return ret;
 	contig = xa_load(&vdev->contigs, args->contig_id.id);
