@@ -57,6 +57,9 @@ MODULE_PARM_DESC(dma_entry_limit, "mappings a container may have");
 /* Invalidations of one range each, which together cost a domain about what one of all does. */
 #define MANY_FLUSHES	16
 
+/* Structures that are allocated, or freed, together. */
+#define BULK		32u
+
 /* Stale windows that are taken out together. */
 #define MANY_STALE	64
 
@@ -178,6 +181,7 @@ struct type1 {
 	struct mutex		lock;	/* all below */
 	struct xarray		buffers;
 	struct rb_root		mappings;
+	struct mapping		*highest;	/* the last in the tree, or NULL */
 	wait_queue_head_t	settled;
 	struct mapping		*stale;
 	unsigned int		nr_stale;
@@ -219,12 +223,22 @@ static struct mapping *mapping_next(struct mapping *m, dma_addr_t last)
 #define for_each_mapping(m, iommu, iova, last)					\
 	for ((m) = mapping_first(iommu, iova, last); (m); (m) = mapping_next(m, last))
 
-/* Put a mapping into the tree, or return one that it would overlap. */
+/*
+ * Put a mapping into the tree, or return one that it would overlap. Who makes many makes them
+ * mostly one after the other: then the place is known.
+ */
 static struct mapping *mapping_insert(struct type1 *iommu, struct mapping *new)
 {
 	struct rb_node **link = &iommu->mappings.rb_node, *parent = NULL;
-	struct mapping *m;
+	struct mapping *m = iommu->highest;
 
+	if (!m || mapping_iova(new) > mapping_last(m)) {
+		if (m) {
+			parent = &m->node;
+			link = &parent->rb_right;
+		}
+		iommu->highest = new;
+	}
 	while (*link) {
 		parent = *link;
 		m = rb_entry(parent, struct mapping, node);
@@ -238,6 +252,13 @@ static struct mapping *mapping_insert(struct type1 *iommu, struct mapping *new)
 	rb_link_node(&new->node, parent, link);
 	rb_insert_color(&new->node, &iommu->mappings);
 	return NULL;
+}
+
+static void mapping_unlink(struct type1 *iommu, struct mapping *m)
+{
+	if (iommu->highest == m)
+		iommu->highest = rb_entry_safe(rb_prev(&m->node), struct mapping, node);
+	rb_erase(&m->node, &iommu->mappings);
 }
 
 /* Some mapping has settled. */
@@ -388,6 +409,8 @@ static int mapping_add_peer(struct type1 *iommu, struct mapping **mapping, unsig
 	m->peer = 1;
 	m->prot |= IOMMU_MMIO;
 	rb_replace_node(&(*mapping)->node, &m->node, &iommu->mappings);
+	if (iommu->highest == *mapping)
+		iommu->highest = m;
 	mutex_unlock(&iommu->lock);
 	mapping_free(*mapping);
 	*mapping = m;
@@ -405,7 +428,7 @@ static void mapping_drop_peer(struct mapping *m)
 static void mapping_erase(struct type1 *iommu, struct mapping *m)
 {
 	lockdep_assert_held(&iommu->lock);
-	rb_erase(&m->node, &iommu->mappings);
+	mapping_unlink(iommu, m);
 	iommu->count--;
 	iommu->pinned -= mapping_pinned(m);
 	if (m->window)
@@ -485,7 +508,7 @@ static int mapping_reserve(struct type1 *iommu, struct mapping *m,
 		return other->state == LIVE ? -EEXIST : -EAGAIN;
 	ret = mapping_admit(iommu, m) ?: range_usable(iommu, range->iova, last) ? 0 : -EINVAL;
 	if (ret) {
-		rb_erase(&m->node, &iommu->mappings);
+		mapping_unlink(iommu, m);
 		return ret;
 	}
 	iommu->count++;
@@ -515,14 +538,35 @@ erase:
 	return ret;
 }
 
+/* Many at a time, which costs half of what each alone does. */
+static noinline void mappings_free_bulk(struct mapping *list)
+{
+	struct mapping *m, *next;
+	void *bulk[BULK];
+	unsigned int nr = 0;
+
+	for (m = list; m; m = next) {
+		next = m->next;
+		if (m->peer) {
+			mapping_free(m);
+			continue;
+		}
+		bulk[nr++] = m;
+		if (nr == BULK) {
+			kmem_cache_free_bulk(mappings, nr, bulk);
+			nr = 0;
+		}
+	}
+	if (nr)
+		kmem_cache_free_bulk(mappings, nr, bulk);
+}
+
 static void mappings_free(struct mapping *list)
 {
-	struct mapping *next;
-
-	for (; list; list = next) {
-		next = list->next;
+	if (list && !list->next)
 		mapping_free(list);
-	}
+	else
+		mappings_free_bulk(list);
 }
 
 /* What the user's flags let devices do. */
@@ -532,28 +576,49 @@ static int prot_of(u32 flags)
 	       (flags & VFIO_DMA_MAP_FLAG_WRITE ? IOMMU_WRITE : 0);
 }
 
+static void mapping_init(struct mapping *m, const struct evfio_iommu_range *range, int prot)
+{
+	*m = (struct mapping){
+		.page = range->iova >> PAGE_SHIFT,
+		.prot = prot,
+		.state = RESERVED,
+		.pinned = { .pages = range->size >> PAGE_SHIFT, .write = !!(prot & IOMMU_WRITE) },
+	};
+}
+
+static noinline int mappings_new_bulk(const struct evfio_iommu_range *ranges, unsigned int nr,
+				      int prot, struct mapping **list)
+{
+	struct mapping **tail = list, *m;
+	unsigned int have = 0;
+	void *bulk[BULK];
+
+	for (*list = NULL; nr; nr--, tail = &m->next) {
+		if (!have) {
+			have = min(nr, BULK);
+			/* All of them or none. */
+			if (!kmem_cache_alloc_bulk(mappings, GFP_KERNEL, have, bulk)) {
+				mappings_free(*list);
+				return -ENOMEM;
+			}
+		}
+		m = bulk[--have];
+		mapping_init(m, ranges++, prot);
+		*tail = m;
+	}
+	return 0;
+}
+
 /* A mapping for each of the ranges, as a list. */
 static int mappings_new(const struct evfio_iommu_range *ranges, unsigned int nr, int prot,
 			struct mapping **list)
 {
-	struct mapping **tail = list, *m;
-
-	for (*list = NULL; nr; nr--, ranges++) {
-		m = kmem_cache_alloc(mappings, GFP_KERNEL);
-		if (!m) {
-			mappings_free(*list);
-			return -ENOMEM;
-		}
-		*m = (struct mapping){
-			.page = ranges->iova >> PAGE_SHIFT,
-			.prot = prot,
-			.state = RESERVED,
-			.pinned = { .pages = ranges->size >> PAGE_SHIFT,
-				    .write = !!(prot & IOMMU_WRITE) },
-		};
-		*tail = m;
-		tail = &m->next;
-	}
+	if (nr != 1)
+		return mappings_new_bulk(ranges, nr, prot, list);
+	*list = kmem_cache_alloc(mappings, GFP_KERNEL);
+	if (!*list)
+		return -ENOMEM;
+	mapping_init(*list, ranges, prot);
 	return 0;
 }
 
