@@ -38,12 +38,12 @@ _evfio()
 		return
 		;;
 	numbers,*) return ;;
-	,) choices='list info doctor bind unbind reset regs irq dma sriov token' ;;
+	,) choices='list info doctor bind unbind reset regs irq dma bench sriov token' ;;
 	,irq) choices=watch ;;
 	,dma) choices='test' ;;
 	,sriov) choices='list create remove' ;;
 	,token) choices=new ;;
-	,doctor* | ,bind* | ,unbind* | ,info | ,reset | ,regs | ,'irq watch' | ,'dma test' | ,'sriov create' | ,'sriov remove')
+	,doctor* | ,bind* | ,unbind* | ,info | ,reset | ,regs | ,'irq watch' | ,'dma test' | ,bench | ,'sriov create' | ,'sriov remove')
 		choices=$(evfio list 2>/dev/null | cut -f 1)
 		;;
 	esac

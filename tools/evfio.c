@@ -173,6 +173,8 @@ static const struct command {
 	  "wait for an interrupt, print when it fires" },
 	{ "dma test", "DEVICE", 1, 1, JSON, command_dma_test,
 	  "map memory wherever the IOMMU says it can be, print how long that takes" },
+	{ "bench", "DEVICE", 1, 1, JSON, command_bench,
+	  "how long it takes to open it, to map memory, to move windows" },
 	{ "sriov list", "", 0, 0, JSON, command_sriov_list,
 	  "functions with SR-IOV and their virtual functions" },
 	{ "sriov create", "DEVICE N", 2, 2, 0, command_sriov_create,
@@ -188,7 +190,8 @@ static const char options_text[] =
 	"  --count N        for irq watch: end after so many interrupts\n"
 	"  --force          for bind: even what the host itself needs; for sriov remove: even what\n"
 	"                   is in use\n"
-	"  --json           for list, info, doctor, regs, irq watch, dma test, sriov list: print JSON\n"
+	"  --json           for list, info, doctor, regs, irq watch, dma test, bench, sriov list: print\n"
+	"                   JSON\n"
 	"  --names FILE     for regs, irq watch: a description of the device's registers\n"
 	"  --sysfs DIR      read the sysfs tree at DIR instead of /sys\n"
 	"  --timeout SECONDS\n"

@@ -36,6 +36,7 @@ struct options {
 int command_list(char **args, const struct options *opts);
 int command_info(char **args, const struct options *opts);
 int command_doctor(char **args, const struct options *opts);
+int command_bench(char **args, const struct options *opts);
 int command_dma_test(char **args, const struct options *opts);
 int command_irq_watch(char **args, const struct options *opts);
 int command_regs(char **args, const struct options *opts);

@@ -188,6 +188,8 @@ static void regs(void)
 	prints("irq watch 20000000.edu --timeout never", 2, "not 0.001 to 1000000 seconds: never");
 	prints("irq watch 20000000.edu --timeout 0", 2, "not 0.001 to 1000000 seconds: 0");
 	prints("dma test 20000000.edu", 1, "no device 20000000.edu");
+	prints("bench 20000000.edu", 1, "no device 20000000.edu");
+	prints("bench", 2, "usage: evfio bench DEVICE");
 	prints("dma test --count 1 20000000.edu", 2, "--count is not for dma test");
 }
 

@@ -16,6 +16,8 @@ has "ready; no IOMMU (group " "doctor: so it is" evfio doctor 10000000.edu
 has "note: without an IOMMU its user can reach all memory" "doctor: at what cost" evfio doctor 10000000.edu
 refuses "are beyond region" "regs: nor is there anything 4 GiB behind a register" \
 	evfio regs 10000000.edu regs+0x100000000
+check "bench: how long it takes to open it, and no more" \
+	sh -c "evfio bench 10000000.edu | grep -c . | grep -qx 1"
 has "bytes are equal" "pin: a buffer goes into the device and back" pin 10000000.edu
 has "2048 bytes are equal" "contig: a buffer in one piece, the same" contig 10000000.edu
 refuses "have no IOMMU, so nothing can be mapped" "edu: mappings are told from pinning" edu 10000000.edu

@@ -94,6 +94,9 @@ for text in "iommu pages  $pages" 'iova range   0x0 - 0x7ffffff' '2 MiB at ' 'ma
 	check "dma test: $text" grep -qF "$text" /tmp/said
 done
 has '"unmap_ns": ' 'dma test --json' evfio dma test --json $edu
+evfio bench $edu >/tmp/bench
+check 'bench' [ "$(grep -c '^.* [1-9][0-9]* ns ([1-9][0-9]* to [1-9][0-9]*)$' /tmp/bench)" = 6 ]
+has '"median_ns": ' 'bench --json' evfio bench --json $edu
 limit=/sys/module/vfio_iommu_type1/parameters/dma_entry_limit
 echo 1 >$limit
 has 'mappings     1' 'with room for one' evfio dma test $edu
