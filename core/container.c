@@ -589,7 +589,7 @@ static const struct evfio_ioctl iommu_ioctls[] = {
 	{ EVFIO_IOMMU_UNMAP, sizeof(struct evfio_iommu_ranges),
 	  EVFIO_ARGSZ | EVFIO_OUT, iommu_unmap_ranges },
 	{ EVFIO_IOMMU_REGISTER, sizeof(struct evfio_iommu_register),
-	  EVFIO_ARGSZ | EVFIO_OUT, iommu_register },
+	  EVFIO_ARGSZ | EVFIO_MADE(struct evfio_iommu_register, id), iommu_register },
 	{ EVFIO_IOMMU_UNREGISTER, sizeof(struct evfio_iommu_unregister),
 	  EVFIO_ARGSZ, iommu_unregister },
 	{ EVFIO_IOMMU_MOVE, sizeof(struct evfio_iommu_move), EVFIO_ARGSZ, iommu_move },

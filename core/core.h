@@ -50,7 +50,17 @@ union evfio_args {
 	struct evfio_iommu_register	reg;
 	struct evfio_iommu_unregister	unreg;
 	struct evfio_iommu_move		move;
+	/* Of all that take away what has a number. */
+	struct {
+		u32	argsz;
+		u32	flags;
+		u32	id;
+	} undo;
 };
+
+static_assert(offsetof(union evfio_args, undo.id) == offsetof(union evfio_args, unpin.id));
+static_assert(offsetof(union evfio_args, undo.id) == offsetof(union evfio_args, contig_id.id));
+static_assert(offsetof(union evfio_args, undo.id) == offsetof(union evfio_args, unreg.id));
 
 long evfio_ioctl(const struct evfio_ioctl *table, size_t rows, void *obj, unsigned int cmd,
 		 unsigned long arg, long unknown);

@@ -36,7 +36,8 @@ union evfio_args;
  * @cmd: its number
  * @size: bytes of the fixed part; 0: the argument is a value or a string, the handler's to read
  * @flags: EVFIO_ARGSZ: the fixed part begins with argsz, which must cover it;
- *	EVFIO_OUT: copied back, also after -ENOSPC
+ *	EVFIO_OUT: copied back, also after -ENOSPC; EVFIO_MADE: with the number of what was made;
+ *	if the user cannot be told that, the next row's handler takes it away again
  * @handler: does it; @args is the fixed part, @arg the argument as given
  */
 struct evfio_ioctl {
@@ -48,6 +49,7 @@ struct evfio_ioctl {
 
 #define EVFIO_ARGSZ	BIT(0)
 #define EVFIO_OUT	BIT(1)
+#define EVFIO_MADE(type, member)	(EVFIO_OUT | offsetof(type, member) << 8)
 
 void *evfio_tail_get(unsigned long arg, size_t fixed, size_t n, size_t size);
 int evfio_tail_put(unsigned long arg, size_t fixed, const void *tail, size_t n, size_t size);

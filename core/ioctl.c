@@ -19,10 +19,15 @@ static long ioctl_call(const struct evfio_ioctl *row, void *obj, unsigned long a
 	if ((row->flags & EVFIO_ARGSZ) && args.argsz < row->size)
 		return -EINVAL;
 	ret = row->handler(obj, &args, arg);
-	if ((ret >= 0 || ret == -ENOSPC) && (row->flags & EVFIO_OUT) &&
-	    copy_to_user(user, &args, row->size))
-		return -EFAULT;
-	return ret;
+	if ((ret < 0 && ret != -ENOSPC) || !(row->flags & EVFIO_OUT) ||
+	    !copy_to_user(user, &args, row->size))
+		return ret;
+	if (row->flags >> 8 && ret >= 0) {
+		args.undo.id = *(u32 *)((u8 *)&args + (row->flags >> 8));
+		args.undo.flags = 0;
+		row[1].handler(obj, &args, 0);
+	}
+	return -EFAULT;
 }
 
 /**

@@ -272,6 +272,7 @@ static void bad_arguments(struct dev *d)
 	} *arg = calloc(1, sizeof(*arg));
 	struct evfio_iommu_register reg = { .flags = RW, .vaddr = (uintptr_t)mem, .size = page };
 	struct evfio_iommu_unregister unreg = { .argsz = sizeof(unreg) - 1 };
+	struct evfio_iommu_register *answer;
 	const struct {
 		const char *what;
 		uint32_t argsz, flags, nr_unmap, nr_map, pad;
@@ -311,6 +312,13 @@ static void bad_arguments(struct dev *d)
 	munmap(mem + page, page);
 	is(dma_register(c, mem, 2 * page, RW), -EFAULT, "memory that is not there: EFAULT");
 	is(dma_register(c, (void *)d->regs, d->size, RW), -EFAULT, "registers: EFAULT");
+	answer = mem_new(page);
+	*answer = (struct evfio_iommu_register){
+		.argsz = sizeof(*answer), .flags = RW, .vaddr = (uintptr_t)mem, .size = page,
+	};
+	mprotect(answer, page, PROT_READ);
+	is(xioctl(c, EVFIO_IOMMU_REGISTER, answer), -EFAULT, "nobody can be told the number: EFAULT");
+	mem_free(answer, page);
 	is(xioctl(c, EVFIO_IOMMU_UNREGISTER, &unreg), -EINVAL, "unregister, argsz too small: EINVAL");
 	unreg = (struct evfio_iommu_unregister){ .argsz = sizeof(unreg), .flags = 1 };
 	is(xioctl(c, EVFIO_IOMMU_UNREGISTER, &unreg), -EINVAL, "unregister, flags: EINVAL");

@@ -116,6 +116,7 @@ static void open_dev(struct dev *d, const char *name)
 static void bad_input(int fd)
 {
 	struct evfio_device_contig_id arg = { .argsz = sizeof(arg) };
+	struct evfio_device_contig *answer;
 	int ret;
 
 	is(contig(fd, 0, 0, 0, 0), -EINVAL, "no size: EINVAL");
@@ -138,6 +139,11 @@ static void bad_input(int fd)
 	ret = contig(fd, page, 0, 0, (1 << 28) - 1);
 	/* The kernel for 32-bit Arm may believe that there is some. */
 	is(sizeof(long) < 8 && ret == -ENOMEM ? -ERANGE : ret, -ERANGE, "28 bits: ERANGE");
+	answer = mem_new(page);
+	*answer = (struct evfio_device_contig){ .argsz = sizeof(*answer), .size = page };
+	mprotect(answer, page, PROT_READ);
+	is(xioctl(fd, EVFIO_DEVICE_CONTIG, answer), -EFAULT, "nobody can be told the number: EFAULT");
+	mem_free(answer, page);
 	is(locked_kb(), 0, "nothing is locked");
 
 	for (int i = 0; i < 2; i++) {

@@ -130,7 +130,7 @@ static uint8_t *scattered(size_t size)
 static void bad_input(int fd)
 {
 	struct evfio_device_unpin undo = { .argsz = sizeof(undo) };
-	uint8_t *mem = mem_new(2 * page);
+	uint8_t *mem = mem_new(2 * page), *answer = mem_new(2 * page);
 	struct evfio_device_pin *end;
 
 	is(pin(fd, mem, page, 0, 0), -EINVAL, "no flags: EINVAL");
@@ -158,6 +158,14 @@ static void bad_input(int fd)
 	is(pin(fd, mem, page, RW, 0), -EFAULT, "memory that cannot be written: EFAULT");
 	is(pin(fd, mem, page, RO, 0), 0, "to be read it will do");
 	is(unpin(fd, told.arg.id), 0, "and is unpinned");
+
+	end = (void *)(answer + page - sizeof(*end));
+	*end = (struct evfio_device_pin){ .argsz = sizeof(told), .flags = RO,
+					  .vaddr = (uintptr_t)mem, .size = page };
+	mprotect(answer, page, PROT_READ);
+	is(xioctl(fd, EVFIO_DEVICE_PIN, end), -EFAULT, "nobody can be told the number: EFAULT");
+	is(pages_pinned(), pinned, "and nothing is pinned");
+	mem_free(answer, 2 * page);
 
 	undo.argsz--;
 	is(xioctl(fd, EVFIO_DEVICE_UNPIN, &undo), -EINVAL, "unpin: argsz too short: EINVAL");
