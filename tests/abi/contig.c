@@ -6,7 +6,7 @@
  * are odd; and where the kernel bounces all DMA.
  */
 /* vm: iommu=no timeout=120 cmdline="cma=64M" */
-/* vm: iommu=no overlay="contig" stock="vgem" timeout=120 */
+/* vm: iommu=no overlay="contig" stock="vgem" timeout=120 cmdline="cma=64M" */
 /* vm: iommu=no board=pci bind=no timeout=120 kernels="6.1 6.12 6.12-sanitize 7.2 7.2-16k" */
 /* vm: iommu=no cmdline="swiotlb=force" kernels="6.1 6.12 7.2 7.2-16k 6.12-sanitize" */
 /* vm: overlay="odd" kernels="6.1 6.12 7.2 7.2-16k" */

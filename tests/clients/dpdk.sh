@@ -12,7 +12,7 @@
 # With the argument "pa" without an IOMMU: DPDK tells the controllers physical addresses.
 #
 # vm: board=pci memory=1G timeout=180 kernels="6.1 6.12 7.2 6.12-sanitize"
-# vm: board=pci iommu=no args=pa params="vfio.enable_unsafe_noiommu_mode=1" memory=1G timeout=120 kernels="6.1 6.12 7.2"
+# vm: board=pci iommu=no args=pa params="vfio.enable_unsafe_noiommu_mode=1" memory=1G timeout=120 kernels="6.1 6.12 7.2 6.12-sanitize"
 
 . check.sh
 logs=/tmp/out
