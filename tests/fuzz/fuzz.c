@@ -2,7 +2,7 @@
 /*
  * fuzz - make the modules' life hard; the kernel's log tells whether they minded
  *
- *	fuzz storm SEED SECONDS		processes with threads that make random calls on shared
+ *	fuzz storm BOARD SEED SECONDS	processes with threads that make random calls on shared
  *					fds while they are killed, devices raise interrupts, do
  *					DMA and are unbound, and allocations fail
  *	fuzz fail-nth BOARD [NAME]	each call again and again, its first, second, ...
@@ -11,7 +11,8 @@
  *
  * Runs on a kernel with fault injection and all the checks there are (tests/kernel/). The board's
  * devices have to be hit with care: an edu that is told to move more than its buffer holds ends
- * QEMU itself. So only the first process, which is never killed, starts transfers.
+ * QEMU itself. So only the first process, which is never killed, starts transfers, and where there
+ * is no IOMMU none before the storm is over.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -998,12 +999,32 @@ static const struct step platform_steps[] = {
 	{ "load vfio-platform", have_no_platform, load_platform, nothing, false },
 };
 
+#include "fail_noiommu.h"
 #include "fail_pci.h"
 
-static int fail_all(bool pci, const char *only)
+static const struct board {
+	const char *name;
+	const struct step *steps;
+	size_t num_steps;
+} boards[] = {
+	{ "platform", platform_steps, ARRAY_SIZE(platform_steps) },
+	{ "pci", pci_steps, ARRAY_SIZE(pci_steps) },
+	{ "noiommu", noiommu_steps, ARRAY_SIZE(noiommu_steps) },
+};
+
+enum { PLATFORM, PCI, NOIOMMU };
+
+static const struct board *board_named(const char *name)
 {
-	const struct step *steps = pci ? pci_steps : platform_steps;
-	const size_t num_steps = pci ? ARRAY_SIZE(pci_steps) : ARRAY_SIZE(platform_steps);
+	for (size_t i = 0; i < ARRAY_SIZE(boards); i++)
+		if (!strcmp(boards[i].name, name))
+			return &boards[i];
+	tap_bail("%s: no such board", name);
+}
+
+static int fail_all(const struct board *board, const char *only)
+{
+	const struct step *steps = board->steps;
 	unsigned int injected = 0, calls = 0, n, refused;
 	int fd = fail_fd();
 	long ret;
@@ -1018,10 +1039,12 @@ static int fail_all(bool pci, const char *only)
 	huge = huge_new();
 	for (size_t i = 0; i < ARRAY_SIZE(efd); i++)
 		efd[i] = efd_new(0);
-	for (size_t i = 0; !pci && i < 2; i++)
+	if (board == &boards[NOIOMMU])
+		ok_or_bail(file_write(NOIOMMU_PARAMETER, "1"), NOIOMMU_PARAMETER);
+	for (size_t i = 0; board != &boards[PCI] && i < 2; i++)
 		board_take(edus[i]);
 
-	for (size_t i = 0; i < num_steps; i++) {
+	for (size_t i = 0; i < board->num_steps; i++) {
 		if (only && strcmp(only, steps[i].name))
 			continue;
 		refused = 0;
@@ -1087,6 +1110,7 @@ struct shared {
 
 static struct shared *shared;
 static volatile uint8_t *edu_regs[EDUS];
+static bool bare;	/* the board has no IOMMU */
 
 /* Of one process; its threads use and overwrite them as they like. */
 static atomic_int fds[FDS], adrift;
@@ -1199,7 +1223,8 @@ static void blank_windows(void)
 /* From nothing, or from whatever is left of it, to an open device. */
 static void chain(unsigned int edu)
 {
-	unsigned long type = one_in(4) ? VFIO_TYPE1_IOMMU : VFIO_TYPE1v2_IOMMU;
+	unsigned long type = bare ? VFIO_NOIOMMU_IOMMU :
+			     one_in(4) ? VFIO_TYPE1_IOMMU : VFIO_TYPE1v2_IOMMU;
 	unsigned int c = CONTAINERS + (one_in(16) ? below(4) : 0), g = GROUPS + edu;
 	int fd;
 
@@ -1223,7 +1248,8 @@ static void stay_afloat(void)
 	unsigned int edu = an_edu();
 
 	if (!xioctl(atomic_load(&fds[DEVICES + edu]), VFIO_DEVICE_GET_INFO, &in) &&
-	    check_extension(atomic_load(&fds[CONTAINERS]), VFIO_DMA_CC_IOMMU) > 0) {
+	    check_extension(atomic_load(&fds[CONTAINERS]),
+			    bare ? VFIO_NOIOMMU_IOMMU : VFIO_DMA_CC_IOMMU) > 0) {
 		atomic_store(&adrift, 0);
 		return;
 	}
@@ -1250,13 +1276,12 @@ static void touch_window(void)
 	touching = 0;
 }
 
-static void map_window(void)
+static void map_window(int fd, off_t offset)
 {
 	unsigned int which = below(WINDOWS);
 	void *p = atomic_load(&windows[which]);
 
-	p = mmap(p, EDU_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | (p ? MAP_FIXED : 0), a_device(),
-		 0);
+	p = mmap(p, EDU_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | (p ? MAP_FIXED : 0), fd, offset);
 	did(p == MAP_FAILED ? -1 : 0);
 	if (p != MAP_FAILED)
 		atomic_store(&windows[which], p);
@@ -1447,6 +1472,61 @@ static void random_msi(void)
 		did(xioctl(a_device(), EVFIO_DEVICE_MSI_MESSAGE, &tell));
 }
 
+/* Where a process's devices had contiguous buffers. */
+static atomic_ullong offsets[4];
+
+/*
+ * Without an IOMMU: memory held for a device, and contiguous buffers, which are as large as a
+ * window, or larger; by small numbers, of which some are in use. dma-bufs take the place of
+ * eventfds.
+ */
+static void random_held(void)
+{
+	static const uint32_t kinds[] = { 0, 0, EVFIO_CONTIG_WC, EVFIO_CONTIG_CACHED };
+	static __thread struct evfio_device_contig told;
+	static __thread union held pinned;
+	const uint32_t pages = 1 + (one_in(6) ? below(600) : below(12)), id = below(8);
+	const uint64_t mask = one_in(8) ? below(2) ? 0xffffffff : 0x40000000 + below(64) * PAGE : 0;
+	const uint8_t *from = arena + below(ARENA_PAGES - pages) * PAGE;
+	const int fd = a_device();
+
+	switch (below(10)) {
+	case 0 ... 2:
+		if (one_in(16) && atomic_load(&windows[0]))
+			from = atomic_load(&windows[0]);
+		if (!did(pin(fd, from, pages * PAGE, mask, &pinned)))
+			atomic_fetch_add(&shared->maps, 1);
+		break;
+	case 3 ... 4:
+		if (!did(unpin(fd, id)))
+			atomic_fetch_add(&shared->unmaps, 1);
+		break;
+	case 5:
+		did(sync_caches(fd, id, 1 + below(2), below(4 * PAGE), 1 + below(8 * PAGE)));
+		break;
+	case 6:
+		if (did(contig_new(fd, EDU_SIZE + (one_in(4) ? pages * PAGE : 0),
+				   one_in(4) ? PAGE << below(10) : 0, kinds[below(4)], mask,
+				   &told)))
+			break;
+		atomic_fetch_add(&shared->maps, 1);
+		atomic_store(&offsets[below(4)], told.offset);
+		map_window(fd, (off_t)told.offset);
+		break;
+	case 7:
+		map_window(fd, (off_t)atomic_load(&offsets[below(4)]));
+		break;
+	case 8:
+		if (!did(contig_by_id(fd, EVFIO_DEVICE_CONTIG_FREE, id)))
+			atomic_fetch_add(&shared->unmaps, 1);
+		break;
+	default:
+		keep(EVENTFDS + below(FDS - EVENTFDS),
+		     (int)did(contig_by_id(fd, EVFIO_DEVICE_CONTIG_EXPORT, id)));
+		map_window(an_eventfd(), 0);
+	}
+}
+
 static void random_rw(void)
 {
 	static const off_t offsets[] = { 0, 4, 0x20, 0x24, 0x1000, EDU_SIZE - 4, 1ll << 40, 2 };
@@ -1469,6 +1549,8 @@ static void random_poke(void)
 		VFIO_CHECK_EXTENSION, VFIO_GROUP_GET_DEVICE_FD, VFIO_IOMMU_MAP_DMA,
 		EVFIO_IOMMU_MAP, EVFIO_IOMMU_UNMAP, EVFIO_IOMMU_REGISTER,
 		EVFIO_IOMMU_UNREGISTER, EVFIO_IOMMU_MOVE, VFIO_IOMMU_DIRTY_PAGES,
+		EVFIO_DEVICE_PIN, EVFIO_DEVICE_UNPIN, EVFIO_DEVICE_SYNC, EVFIO_DEVICE_CONTIG,
+		EVFIO_DEVICE_CONTIG_FREE, EVFIO_DEVICE_CONTIG_EXPORT,
 	};
 
 	for (size_t i = 0; i < sizeof(junk); i++)
@@ -1529,7 +1611,10 @@ static void random_call(void)
 
 	switch (below(51)) {
 	case 0 ... 10:
-		random_map();
+		if (bare)
+			random_held();
+		else
+			random_map();
 		break;
 	case 11 ... 16:
 		random_unmap(an_iova());
@@ -1550,7 +1635,7 @@ static void random_call(void)
 		random_rw();
 		break;
 	case 27:
-		map_window();
+		map_window(a_device(), 0);
 		break;
 	case 28 ... 29:
 		touch_window();
@@ -1724,7 +1809,7 @@ static void *hardware_main(void *arg)
 		unsigned int edu = below(EDUS);
 		struct dev d = { .name = edus[edu], .regs = edu_regs[edu], .size = EDU_SIZE };
 
-		if (one_in(3)) {
+		if (!bare && one_in(3)) {
 			uint64_t iova = an_iova();
 
 			if (one_in(2))
@@ -1774,33 +1859,50 @@ static bool own_node(const char *name)
 	char path[64], number[32];
 	struct stat node;
 
-	snprintf(path, sizeof(path), "/dev/vfio/%d", board_group(name));
+	snprintf(path, sizeof(path), "/dev/vfio/%s%d", bare ? "noiommu-" : "", board_group(name));
 	if (stat(path, &node))
 		tap_bail("%s: %m", path);
 	snprintf(number, sizeof(number), "%u:%u", major(node.st_rdev), minor(node.st_rdev));
-	snprintf(path, sizeof(path), "/sys/class/vfio/%d/dev", board_group(name));
+	snprintf(path, sizeof(path), "/sys/class/vfio/%s%d/dev", bare ? "noiommu-" : "",
+		 board_group(name));
 	if (!strcmp(file_read(path), number))
 		return true;
 	printf("WRONG: %s: the node is %s, the group %s\n", name, number, file_read(path));
 	return false;
 }
 
+/* Two pages for a device: where it finds them; whether it can. */
+static bool give_pages(const struct dev *d, const uint8_t *mem, uint64_t *first, uint64_t *second)
+{
+	*first = IOVA;
+	*second = IOVA + PAGE;
+	if (!bare)
+		return !dma_map(d->container, mem, IOVA, 2 * PAGE, RW);
+	if (pin(d->fd, mem, 2 * PAGE, 0, &held))
+		return false;
+	*first = held.arg.extents[0].address;
+	*second = held.arg.nr_extents > 1 ? held.arg.extents[1].address : *first + PAGE;
+	return true;
+}
+
 /* When all is over each device does what it should: it is open to the next user, and does DMA. */
 static int all_well(void)
 {
 	uint8_t *mem = mem_new(2 * PAGE);
+	uint64_t first, second;
 	struct dev d;
 	int lost = 0;
 
-	for (size_t i = 0; i < EDUS; i++) {
+	for (size_t i = 0; i < EDUS; i++)
 		board_take(edus[i]);
+	for (size_t i = 0; i < EDUS; i++) {
 		lost += !own_node(edus[i]);
 		dev_open(&d, edus[i]);
 		mem_fill(mem, PAGE, (uint32_t)i);
 		memset(mem + PAGE, 0, PAGE);
-		if (dma_map(d.container, mem, IOVA, 2 * PAGE, RW) ||
-		    edu_load(&d, IOVA, EDU_BUFFER_MAX) ||
-		    edu_store(&d, IOVA + PAGE, EDU_BUFFER_MAX) ||
+		if (!give_pages(&d, mem, &first, &second) ||
+		    edu_load(&d, first, EDU_BUFFER_MAX) ||
+		    edu_store(&d, second, EDU_BUFFER_MAX) ||
 		    memcmp(mem, mem + PAGE, EDU_BUFFER_MAX)) {
 			printf("WRONG: after the storm %s does no DMA\n", edus[i]);
 			lost++;
@@ -1841,6 +1943,8 @@ static int storm(uint64_t seed, int seconds)
 
 	injection_init();
 	injection_by_chance();
+	if (bare)
+		ok_or_bail(file_write(NOIOMMU_PARAMETER, "1"), NOIOMMU_PARAMETER);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
 	for (size_t i = 0; i < EDUS; i++) {
@@ -1889,6 +1993,9 @@ static int storm(uint64_t seed, int seconds)
 	pthread_join(hardware, NULL);
 	pthread_join(admin, NULL);
 	board_grace(3000);
+	/* Some devices cannot be kept from doing DMA before. */
+	for (size_t i = 0; bare && i < EDUS; i++)
+		board_unbind(edus[i]);
 	/* Their children end a moment later. */
 	for (end = now_ms() + 20000; pages_pinned() && now_ms() < end;)
 		sleep_ms(50);
@@ -1911,9 +2018,11 @@ int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc >= 3 && !strcmp(argv[1], "fail-nth"))
-		return fail_all(!strcmp(argv[2], "pci"), argv[3]);
-	if (argc == 4 && !strcmp(argv[1], "storm"))
-		return storm(strtoull(argv[2], NULL, 0), atoi(argv[3]));
-	fprintf(stderr, "usage: fuzz storm SEED SECONDS | fuzz fail-nth BOARD [NAME]\n");
+		return fail_all(board_named(argv[2]), argv[3]);
+	if (argc == 5 && !strcmp(argv[1], "storm")) {
+		bare = board_named(argv[2]) == &boards[NOIOMMU];
+		return storm(strtoull(argv[3], NULL, 0), atoi(argv[4]));
+	}
+	fprintf(stderr, "usage: fuzz storm BOARD SEED SECONDS | fuzz fail-nth BOARD [NAME]\n");
 	return 2;
 }
