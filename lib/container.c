@@ -95,12 +95,12 @@ bool group_node(const struct evfio_sysdev *dev, char *path, size_t size)
 	return false;
 }
 
-int group_open(const struct evfio_sysdev *dev)
+int group_open(const struct evfio_sysdev *dev, bool *noiommu)
 {
 	char path[PATH_LEN + 32], holders[256];
 	int fd, err;
 
-	group_node(dev, path, sizeof(path));
+	*noiommu = group_node(dev, path, sizeof(path));
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;
@@ -196,15 +196,13 @@ static int add_group(struct evfio_container *ct, const struct evfio_sysdev *dev,
 {
 	struct vfio_group_status status = { .argsz = sizeof(status) };
 	struct group *group = calloc(1, sizeof(*group));
-	char path[PATH_LEN + 32];
 	bool noiommu;
 	int err;
 
 	if (!group)
 		return fail(-ENOMEM, "no memory for group %d", dev->group);
 	group->number = dev->group;
-	noiommu = group_node(dev, path, sizeof(path));
-	group->fd = group_open(dev);
+	group->fd = group_open(dev, &noiommu);
 	if (group->fd < 0) {
 		err = group->fd;
 		free(group);

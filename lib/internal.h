@@ -171,8 +171,8 @@ int wait_for_node(const struct evfio_sysdev *dev);
 /* The path of dev's group's node, /dev/vfio/N or, and then true, /dev/vfio/noiommu-N. */
 bool group_node(const struct evfio_sysdev *dev, char *path, size_t size);
 
-/* Opens it. Returns its file descriptor, or a negative errno with a message. */
-int group_open(const struct evfio_sysdev *dev);
+/* Opens it; says which it was. Returns its file descriptor, or a negative errno with a message. */
+int group_open(const struct evfio_sysdev *dev, bool *noiommu);
 
 /* A group that is open in a container. Protected by the container's lock. */
 struct group {

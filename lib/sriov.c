@@ -109,13 +109,14 @@ int evfio_sriov_create(const char *name, unsigned int count)
 /* Says who has a VF. */
 static int check_idle(const struct evfio_sysdev *pf, const struct evfio_sysdev *vf)
 {
+	bool noiommu;
 	int fd;
 
 	if (vf->driver && !strstr(vf->driver, "vfio"))
 		return fail(-EBUSY, "%s is bound to %s: run `evfio bind %s` first, or "
 			    "`evfio sriov remove --force %s`", vf->name, vf->driver, vf->name,
 			    pf->name);
-	fd = vf->driver ? group_open(vf) : -ENODEV;
+	fd = vf->driver ? group_open(vf, &noiommu) : -ENODEV;
 	if (fd == -EBUSY)
 		return fail(-EBUSY, "%s: stop that first, or run `evfio sriov remove --force %s`",
 			    evfio_error(), pf->name);
