@@ -18,16 +18,23 @@ static int number(const struct evfio_sysdev *dev, const char *name)
 	return sysfs_read(dev->syspath, name, text, sizeof(text)) < 0 ? 0 : atoi(text);
 }
 
+int evfio_sriov_max(const struct evfio_sysdev *pf)
+{
+	const int total = number(pf, "sriov_totalvfs");
+
+	return total ? total : fail(-EOPNOTSUPP, "%s has no SR-IOV", pf->name);
+}
+
 int evfio_sriov_vfs(const struct evfio_sysdev *pf, struct evfio_sysdev **out)
 {
-	const int total = number(pf, "sriov_totalvfs"), now = number(pf, "sriov_numvfs");
+	const int total = evfio_sriov_max(pf), now = number(pf, "sriov_numvfs");
 	struct evfio_sysdev **end = out;
 	char path[PATH_LEN + 32];
 	int i;
 
 	*out = NULL;
-	if (!total)
-		return fail(-EOPNOTSUPP, "%s has no SR-IOV", pf->name);
+	if (total < 0)
+		return total;
 	for (i = 0; i < now; i++) {
 		snprintf(path, sizeof(path), "%s/virtfn%d", pf->syspath, i);
 		/* One that has gone meanwhile takes those after it along. */
@@ -35,7 +42,7 @@ int evfio_sriov_vfs(const struct evfio_sysdev *pf, struct evfio_sysdev **out)
 			break;
 		end = &(*end)->next;
 	}
-	return total;
+	return i;
 }
 
 /* Whether vfio-pci makes VFs: who binds a PF to it may not want that. */
@@ -54,10 +61,10 @@ static int check_enabled(void)
 
 static int check_create(const struct evfio_sysdev *pf, unsigned int count)
 {
-	const int total = number(pf, "sriov_totalvfs"), now = number(pf, "sriov_numvfs");
+	const int total = evfio_sriov_max(pf), now = number(pf, "sriov_numvfs");
 
-	if (!total)
-		return fail(-EOPNOTSUPP, "%s has no SR-IOV", pf->name);
+	if (total < 0)
+		return total;
 	if (!count || count > (unsigned int)total)
 		return fail(-ERANGE, "%s can have 1 to %d virtual functions, not %u", pf->name,
 			    total, count);

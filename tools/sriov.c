@@ -63,8 +63,8 @@ int command_sriov_list(char **args, const struct options *opts)
 		return report();
 	}
 	for (dev = all; dev; dev = dev->next) {
-		total = evfio_sriov_vfs(dev, &vfs);
-		if (total < 0)
+		total = evfio_sriov_max(dev);
+		if (evfio_sriov_vfs(dev, &vfs) < 0)
 			continue;
 		if (array)
 			json_object_array_add(array, json_pf(dev, total, vfs));

@@ -2,6 +2,9 @@
 /*
  * The virtual functions (VFs) of a PCI device with SR-IOV, whose physical function (PF) vfio-pci
  * has. To make and remove them needs root; <evfio/token.h> has what it takes to open them.
+ *
+ * Threads: as <evfio/evfio.h> says; but those of one PF are made and removed by one thread at a
+ * time.
  */
 #ifndef EVFIO_SRIOV_H
 #define EVFIO_SRIOV_H
@@ -15,12 +18,20 @@ extern "C" {
 struct evfio_sysdev;
 
 /**
- * evfio_sriov_vfs() - list a PF's VFs
+ * evfio_sriov_max() - how many VFs a PF can have
+ * @pf: the PF, bound to any driver
+ *
+ * Return: how many, at least 1; -EOPNOTSUPP: it has no SR-IOV.
+ */
+int evfio_sriov_max(const struct evfio_sysdev *pf);
+
+/**
+ * evfio_sriov_vfs() - list the VFs that a PF has
  * @pf: the PF, bound to any driver
  * @out: where the list goes, in the order of the VFs' numbers, NULL if there are none; the caller
  *	owns it, until evfio_sysdev_free()
  *
- * Return: how many VFs the PF can have; -EOPNOTSUPP: it has no SR-IOV.
+ * Return: how many are in the list; -EOPNOTSUPP: the device has no SR-IOV.
  */
 int evfio_sriov_vfs(const struct evfio_sysdev *pf, struct evfio_sysdev **out);
 
@@ -43,7 +54,7 @@ int evfio_sriov_create(const char *name, unsigned int count);
  * evfio_sriov_remove() - remove all VFs of a PF
  * @name: the PF, as for evfio_open()
  * @force: also those in use. Their users are told, and lose them after the grace time
- *	(removal_grace_ms of vfio.ko); on the kernel's own VFIO the call waits for them to let go.
+ *	(removal_grace_ms of vfio.ko); on the kernel's own VFIO the call waits for them to let go
  *
  * To remove VFs where there are none is no error.
  *

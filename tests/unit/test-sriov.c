@@ -13,12 +13,13 @@
 #define NUMVFS	PLACE PF "/sriov_numvfs"
 #define VFIO	"sys/bus/pci/drivers/vfio-pci"
 
-static void list(const char *name, int total, const char *first, const char *second)
+static void list(const char *name, int max, int now, const char *first, const char *second)
 {
 	struct evfio_sysdev *pf, *vfs;
 
 	evfio_sysdev_find(name, &pf);
-	is(evfio_sriov_vfs(pf, &vfs), total, "how many %s can have", name);
+	is(evfio_sriov_max(pf), max, "how many %s can have", name);
+	is(evfio_sriov_vfs(pf, &vfs), now, "how many it has");
 	is_str(vfs ? vfs->name : NULL, first, "its first");
 	is_str(vfs && vfs->next ? vfs->next->name : NULL, second, "its second");
 	ok(!vfs || !vfs->next || !vfs->next->next, "and no more");
@@ -32,11 +33,11 @@ static void create(void)
 	is(evfio_sriov_create("10000000.edu", 1), -EOPNOTSUPP, "one of another bus");
 	message_has("10000000.edu has no SR-IOV");
 	is(evfio_sriov_create(PF, 1), -EOPNOTSUPP, "one without SR-IOV");
-	list(PF, -EOPNOTSUPP, NULL, NULL);
+	list(PF, -EOPNOTSUPP, -EOPNOTSUPP, NULL, NULL);
 
 	tree_text(PLACE PF "/sriov_totalvfs", "2\n");
 	tree_text(NUMVFS, "0\n");
-	list(PF, 2, NULL, NULL);
+	list(PF, 2, 0, NULL, NULL);
 	is(evfio_sriov_create(PF, 3), -ERANGE, "more than it can have");
 	message_has(PF " can have 1 to 2 virtual functions, not 3");
 	is(evfio_sriov_create(PF, 0), -ERANGE, "none");
@@ -58,10 +59,10 @@ static void create(void)
 
 	is(evfio_sriov_create(PF, 2), 0, "two");
 	is_str(tree_read(NUMVFS), "2\n", "are written");
-	list(PF, 2, NULL, NULL);
+	list(PF, 2, 0, NULL, NULL);
 	tree_link(PLACE PF "/virtfn0", PLACE VF0);
 	tree_link(PLACE PF "/virtfn1", PLACE VF1);
-	list(PF, 2, VF0, VF1);
+	list(PF, 2, 2, VF0, VF1);
 	is(evfio_sriov_create(PF, 1), -EBUSY, "another number");
 	message_has(PF " has 2 virtual functions already: run `evfio sriov remove " PF "` first");
 	tree_text(ENABLE, "N\n");
