@@ -62,8 +62,9 @@ int main(int argc, char **argv)
 
 	check(evfio_open(argc > 1 ? argv[1] : "10000000.edu", &dev));
 	check(evfio_region_map(dev, 0, &regs));
+	check(evfio_dma_set_mask(evfio_device_container(dev), EDU_BITS));
 	check(evfio_device_set_dma(dev, true));
-	check(evfio_contig_alloc(dev, SIZE, ALIGN, EVFIO_CONTIG_CACHED, EDU_BITS, &buf));
+	check(evfio_contig_alloc(dev, SIZE, ALIGN, EVFIO_CONTIG_CACHED, &buf));
 	printf("%zu bytes at 0x%" PRIx64 "\n", buf->size, buf->address);
 
 	mem = buf->addr;

@@ -79,6 +79,7 @@ int main(int argc, char **argv)
 
 	check(evfio_open(argc > 1 ? argv[1] : "10000000.edu", &dev));
 	check(evfio_region_map(dev, 0, &regs));
+	check(evfio_dma_set_mask(evfio_device_container(dev), EDU_BITS));
 	check(evfio_device_set_dma(dev, true));
 
 	mem = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -86,8 +87,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	for (i = 0; i < size; i++)
 		mem[i] = (uint8_t)(i * 7 + (i >> 8));
-	check(evfio_pin_memory(dev, mem, size, EVFIO_DMA_TO_DEVICE, EDU_BITS, &from));
-	check(evfio_pin_memory(dev, mem + size, size, EVFIO_DMA_FROM_DEVICE, EDU_BITS, &to));
+	check(evfio_pin_memory(dev, mem, size, EVFIO_DMA_TO_DEVICE, &from));
+	check(evfio_pin_memory(dev, mem + size, size, EVFIO_DMA_FROM_DEVICE, &to));
 	for (i = 0; i < from->nr_extents; i++)
 		printf("%-8s 0x%" PRIx64 " bytes at bus address 0x%" PRIx64 "\n", i ? "" : "from",
 		       from->extents[i].size, from->extents[i].address);

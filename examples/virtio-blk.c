@@ -227,7 +227,7 @@ static struct evfio_pin *pin(const struct disk *disk, size_t size)
 
 	if (memory == MAP_FAILED)
 		die("no memory");
-	check(evfio_pin_memory(disk->dev, memory, size, EVFIO_DMA_BOTH, 64, &pin));
+	check(evfio_pin_memory(disk->dev, memory, size, EVFIO_DMA_BOTH, &pin));
 	return pin;
 }
 
@@ -296,6 +296,7 @@ static void start(struct disk *disk, const char *name)
 	uint32_t value;
 
 	check(evfio_open(name, &disk->dev));
+	check(evfio_dma_set_mask(evfio_device_container(disk->dev), 64));
 	check(evfio_region_map(disk->dev, 0, &disk->regs));
 	if (evfio_read32(disk->regs, MAGIC) != MAGIC_VALUE)
 		die("%s is no virtio-mmio device", name);

@@ -22,7 +22,7 @@ struct contig {
 	bool cached;
 };
 
-static int explain(int err, const struct evfio_device *dev, size_t size, unsigned int bits)
+static int explain(int err, const struct evfio_device *dev, size_t size, uint64_t mask)
 {
 	char text[32];
 
@@ -32,8 +32,8 @@ static int explain(int err, const struct evfio_device *dev, size_t size, unsigne
 		return fail(err, "the kernel's own VFIO has no memory for devices without an "
 			    "IOMMU: load evfio's modules");
 	case -ERANGE:
-		return fail(err, "no memory that %s can reach by %u bits of address, or by the "
-			    "\"dma-ranges\" above it", dev->sys->name, bits);
+		return fail(err, "no memory that %s can reach by %d bits of address, or by the "
+			    "\"dma-ranges\" above it", dev->sys->name, 64 - __builtin_clzll(mask));
 	case -EOPNOTSUPP:
 		return fail(err, "nothing of the DMA of %s reaches memory directly on this machine",
 			    dev->sys->name);
@@ -56,19 +56,21 @@ static int free_id(const struct evfio_device *dev, uint32_t id)
 	return 0;
 }
 
-static int alloc_direct(struct contig *buf, uint64_t align, unsigned int kind, unsigned int bits)
+static int alloc_direct(struct contig *buf, uint64_t align, unsigned int kind)
 {
 	struct evfio_device_contig arg = {
 		.argsz = sizeof(arg),
 		.flags = kind,
 		.size = buf->pub.size,
 		.alignment = align,
-		.mask = UINT64_MAX >> (64 - bits),
+		.mask = dma_mask(buf->dev),
 	};
 	int err;
 
+	if (!arg.mask)
+		return -EINVAL;
 	if (ioctl(buf->dev->fd, EVFIO_DEVICE_CONTIG, &arg))
-		return explain(-errno, buf->dev, buf->pub.size, bits);
+		return explain(-errno, buf->dev, buf->pub.size, arg.mask);
 	buf->id = arg.id;
 	buf->cached = kind & EVFIO_CONTIG_CACHED;
 	buf->pub.address = arg.address;
@@ -82,25 +84,17 @@ static int alloc_direct(struct contig *buf, uint64_t align, unsigned int kind, u
 		    strerror(-err));
 }
 
-static int alloc_mapped(struct contig *buf, uint64_t align, unsigned int kind, unsigned int bits)
+static int alloc_mapped(struct contig *buf, uint64_t align, unsigned int kind)
 {
-	const char *name = buf->dev->sys->name;
-	uint64_t last;
 	int err;
 
 	if (!buf->dev->sys->coherent && !(kind & EVFIO_CONTIG_CACHED))
 		return fail(-EOPNOTSUPP, "%s does not see the CPU's caches, and behind an IOMMU "
 			    "memory is cached: it takes EVFIO_CONTIG_CACHED, and "
-			    "evfio_contig_sync_for_device()", name);
+			    "evfio_contig_sync_for_device()", buf->dev->sys->name);
 	err = evfio_dma_alloc(buf->dev->ct, buf->pub.size, align, EVFIO_DMA_BOTH, &buf->dma);
 	if (err)
 		return err;
-	last = buf->dma->iova + buf->dma->size - 1;
-	if (last > UINT64_MAX >> (64 - bits)) {
-		evfio_dma_free(buf->dma);
-		return fail(-ERANGE, "no free IOVAs that %s can reach by %u bits of address", name,
-			    bits);
-	}
 	buf->cached = true;
 	buf->pub.addr = buf->dma->addr;
 	buf->pub.size = buf->dma->size;
@@ -109,7 +103,7 @@ static int alloc_mapped(struct contig *buf, uint64_t align, unsigned int kind, u
 }
 
 int evfio_contig_alloc(struct evfio_device *dev, size_t size, uint64_t align, unsigned int kind,
-		       unsigned int bits, struct evfio_contig **out)
+		       struct evfio_contig **out)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	struct contig *buf;
@@ -122,15 +116,12 @@ int evfio_contig_alloc(struct evfio_device *dev, size_t size, uint64_t align, un
 	if (kind & ~(EVFIO_CONTIG_WC | EVFIO_CONTIG_CACHED) ||
 	    kind == (EVFIO_CONTIG_WC | EVFIO_CONTIG_CACHED))
 		return fail(-EINVAL, "0x%x is no kind of contiguous buffer", kind);
-	if (bits < 12 || bits > 64)
-		return fail(-EINVAL, "a device's address has 12 to 64 bits, not %u", bits);
 	buf = calloc(1, sizeof(*buf));
 	if (!buf)
 		return fail(-ENOMEM, "no memory for a contiguous buffer");
 	buf->dev = dev;
 	buf->pub.size = (size + page - 1) / page * page;
-	err = dev->ct->noiommu ? alloc_direct(buf, align, kind, bits) :
-				 alloc_mapped(buf, align, kind, bits);
+	err = dev->ct->noiommu ? alloc_direct(buf, align, kind) : alloc_mapped(buf, align, kind);
 	if (err)
 		free(buf);
 	else

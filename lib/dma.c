@@ -725,15 +725,15 @@ int evfio_dma_map(struct evfio_container *ct, void *addr, size_t size, unsigned 
 	return err;
 }
 
-int evfio_dma_map_at(struct evfio_container *ct, void *addr, size_t size, uint64_t iova,
-		     unsigned int flags, struct evfio_dma **out)
+int evfio_dma_map_at(struct evfio_container *ct, const struct evfio_dma *want, unsigned int flags,
+		     struct evfio_dma **out)
 {
 	struct mapping *mapping;
 	int err;
 
 	err = dma_check_flags(flags, EVFIO_DMA_BOTH);
 	if (!err)
-		err = map(ct, addr, size, 0, &iova, flags, &mapping);
+		err = map(ct, want->addr, want->size, 0, &want->iova, flags, &mapping);
 	if (!err)
 		*out = &mapping->pub;
 	return err;
@@ -838,9 +838,23 @@ int evfio_dma_set_mask(struct evfio_container *ct, unsigned int bits)
 	if (bits < 12 || bits > 64)
 		return fail(-EINVAL, "a DMA mask has 12 to 64 bits, not %u", bits);
 	pthread_mutex_lock(&ct->lock);
-	ct->iova.last = UINT64_MAX >> (64 - bits);
+	ct->mask = UINT64_MAX >> (64 - bits);
+	ct->iova.last = ct->mask;
 	pthread_mutex_unlock(&ct->lock);
 	return 0;
+}
+
+uint64_t dma_mask(const struct evfio_device *dev)
+{
+	uint64_t mask;
+
+	pthread_mutex_lock(&dev->ct->lock);
+	mask = dev->ct->mask;
+	pthread_mutex_unlock(&dev->ct->lock);
+	if (!mask)
+		fail(-EINVAL, "how many address bits has %s? No IOMMU stops it: say so by "
+		     "evfio_dma_set_mask()", dev->sys->name);
+	return mask;
 }
 
 void evfio_dma_set_guard(struct evfio_container *ct, uint64_t size)

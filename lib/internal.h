@@ -198,6 +198,7 @@ struct evfio_container {
 	 */
 	unsigned int iommu_generation;
 	struct iova_space iova;
+	uint64_t mask;			/* as evfio_dma_set_mask() was told; 0 before */
 	uint64_t guard;			/* as evfio_dma_set_guard() was told */
 	uint64_t page_sizes;
 	bool takes_many;		/* it has EVFIO_IOMMU_MAP and EVFIO_IOMMU_UNMAP */
@@ -256,6 +257,9 @@ void mapping_note_loss(struct mapping *mapping);
 int dma_check_iommu(const struct evfio_container *ct);
 
 int dma_check_flags(unsigned int flags, unsigned int allowed);
+
+/* What evfio_dma_set_mask() said, for a device that no IOMMU stops; 0 and a message if nothing. */
+uint64_t dma_mask(const struct evfio_device *dev);
 
 /* For qsort(): struct evfio_iommu_range by IOVA. */
 int dma_compare_ranges(const void *a, const void *b);

@@ -19,18 +19,16 @@ struct pin {
 };
 
 static int explain(int err, const struct evfio_device *dev, const void *addr, size_t size,
-		   unsigned int bits)
+		   uint64_t mask)
 {
 	switch (err) {
 	case -ENOTTY:
-		if (!dev->ct->noiommu)
-			return fail(err, "%s has an IOMMU: evfio_dma_map() is for it",
-				    dev->sys->name);
 		return fail(err, "the kernel's own VFIO has no memory for devices without an "
 			    "IOMMU: load evfio's modules");
 	case -ERANGE:
-		return fail(err, "%s cannot reach all of the memory at %p: by %u bits of address, "
-			    "or by the \"dma-ranges\" above it", dev->sys->name, addr, bits);
+		return fail(err, "%s cannot reach all of the memory at %p: by %d bits of address, "
+			    "or by the \"dma-ranges\" above it", dev->sys->name, addr,
+			    64 - __builtin_clzll(mask));
 	case -EOPNOTSUPP:
 		return fail(err, "nothing of the DMA of %s reaches memory directly on this machine",
 			    dev->sys->name);
@@ -44,20 +42,25 @@ static int explain(int err, const struct evfio_device *dev, const void *addr, si
 }
 
 int evfio_pin_memory(struct evfio_device *dev, void *addr, size_t size, unsigned int flags,
-		     unsigned int bits, struct evfio_pin **out)
+		     struct evfio_pin **out)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	struct pin *pin = NULL, *bigger;
 	size_t room = 1;
+	uint64_t mask;
 	int err;
 
 	if (!size || size % page || (uintptr_t)addr % page)
 		return fail(-EINVAL, "address %p and size 0x%zx must be multiples of the page "
 			    "size, 0x%zx", addr, size, page);
-	if (!(flags & EVFIO_DMA_BOTH) || (flags & ~EVFIO_DMA_BOTH))
-		return fail(-EINVAL, "0x%x are no flags for DMA", flags);
-	if (bits < 12 || bits > 64)
-		return fail(-EINVAL, "a device's address has 12 to 64 bits, not %u", bits);
+	err = dma_check_flags(flags, EVFIO_DMA_BOTH);
+	if (err)
+		return err;
+	if (!dev->ct->noiommu)
+		return fail(-ENOTTY, "%s has an IOMMU: evfio_dma_map() is for it", dev->sys->name);
+	mask = dma_mask(dev);
+	if (!mask)
+		return -EINVAL;
 	/* The kernel says how many extents there are; the memory may move until it is pinned. */
 	for (;;) {
 		bigger = realloc(pin, sizeof(*pin) + room * sizeof(pin->arg.extents[0]));
@@ -71,14 +74,14 @@ int evfio_pin_memory(struct evfio_device *dev, void *addr, size_t size, unsigned
 			.flags = flags,
 			.vaddr = (uintptr_t)addr,
 			.size = size,
-			.mask = UINT64_MAX >> (64 - bits),
+			.mask = mask,
 		};
 		if (!ioctl(dev->fd, EVFIO_DEVICE_PIN, &pin->arg))
 			break;
 		err = -errno;
 		if (err != -ENOSPC) {
 			free(pin);
-			return explain(err, dev, addr, size, bits);
+			return explain(err, dev, addr, size, mask);
 		}
 		room = pin->arg.nr_extents;
 	}
@@ -95,6 +98,12 @@ uint64_t evfio_pin_address(const struct evfio_pin *pin, size_t offset, size_t *l
 {
 	const struct evfio_extent *extent = pin->extents;
 
+	if (offset >= pin->size) {
+		if (left)
+			*left = 0;
+		fail(-EINVAL, "offset 0x%zx is beyond memory of 0x%zx bytes", offset, pin->size);
+		return UINT64_MAX;
+	}
 	for (; offset >= extent->size; extent++)
 		offset -= (size_t)extent->size;
 	if (left)

@@ -18,10 +18,12 @@ static int test_map(struct evfio_container *ct, void *memory, size_t size, const
 {
 	struct json_object *doc = json_object_new_object();
 	int64_t start = now_ns(), mapped;
-	struct evfio_dma *dma;
+	struct evfio_dma want = { .addr = memory, .size = size }, *dma;
 	int err;
 
-	err = at ? evfio_dma_map_at(ct, memory, size, *at, EVFIO_DMA_BOTH, &dma) :
+	if (at)
+		want.iova = *at;
+	err = at ? evfio_dma_map_at(ct, &want, EVFIO_DMA_BOTH, &dma) :
 		   evfio_dma_map(ct, memory, size, EVFIO_DMA_BOTH, &dma);
 	mapped = now_ns();
 	json_object_array_add(maps, doc);

@@ -6,6 +6,8 @@
  * Without an IOMMU (docs/no-iommu.md) the kernel allocates them, from the memory-region of the
  * device's node or from CMA, and it takes evfio's modules; behind one any memory will do, and
  * evfio_dma_alloc() is what is done.
+ *
+ * Threads: as <evfio/evfio.h> says; several may allocate for one device at once.
  */
 #ifndef EVFIO_CONTIG_H
 #define EVFIO_CONTIG_H
@@ -45,21 +47,23 @@ struct evfio_contig {
  *	of the program may be combined if the device does not see its caches; EVFIO_CONTIG_CACHED:
  *	quick to read for the program, which calls evfio_contig_sync_for_device() and
  *	evfio_contig_sync_for_cpu(). On a coherent device they are all one
- * @bits: how many bits an address has that the device puts on its bus, 12 to 64
  * @out: where it goes; the caller owns it, until evfio_contig_free()
  *
- * The memory is zero. It counts as locked (RLIMIT_MEMLOCK). If the process ends, or closes the
+ * The memory is zero, and the device reaches it with the address bits that evfio_dma_set_mask() was
+ * told. It counts as locked (RLIMIT_MEMLOCK). If the process ends, or closes the
  * device, it is given back after the device has been reset; if it cannot be, after it was unbound
  * from VFIO.
  *
- * Return: 0; -EINVAL: bad @size, @align, @kind or @bits; -ENOMEM: no memory in one piece, or
- * RLIMIT_MEMLOCK is too small; -ERANGE: nothing that @bits reach; -ENOTTY: the device has no IOMMU
- * and VFIO is the kernel's own; -EOPNOTSUPP: nothing of the device's DMA reaches memory directly,
- * or it is behind an IOMMU and not coherent, and @kind is not EVFIO_CONTIG_CACHED; -ENODEV: the
- * device was removed; or what evfio_dma_alloc() returns.
+ * Return: 0; -EINVAL: bad @size, @align or @kind, or the device has no IOMMU and
+ * evfio_dma_set_mask() was never called; -ENOMEM: no memory in one piece, or RLIMIT_MEMLOCK is too
+ * small; -ERANGE: the device has no IOMMU, and there is nothing that it reaches; -ENOTTY: the
+ * device has no IOMMU, and VFIO is the kernel's own; -EOPNOTSUPP: nothing of the device's DMA
+ * reaches memory directly, or it is behind an IOMMU and not coherent, and @kind is not
+ * EVFIO_CONTIG_CACHED; -ENODEV: the device was removed; or, behind an IOMMU, what evfio_dma_alloc()
+ * returns.
  */
 int evfio_contig_alloc(struct evfio_device *dev, size_t size, uint64_t align, unsigned int kind,
-		       unsigned int bits, struct evfio_contig **out);
+		       struct evfio_contig **out);
 
 /**
  * evfio_contig_sync_for_device() - hand a part of a buffer over to the device

@@ -4,7 +4,9 @@
  *
  * A device uses IOVAs, addresses that mean something to the container's IOMMU only. The library
  * chooses them, inside the ranges that the IOMMU has and below the mask that the driver sets.
- * Everything here may be called from several threads at once.
+ *
+ * Threads: as <evfio/evfio.h> says; several may map and unmap in one container at once, and the
+ * kernel does it side by side.
  */
 #ifndef EVFIO_DMA_H
 #define EVFIO_DMA_H
@@ -84,8 +86,8 @@ int evfio_dma_alloc(struct evfio_container *ct, size_t size, uint64_t align, uns
  * It can be a device's memory too: what is mapped of an evfio_region. DMA reaches that while the
  * region's device is open.
  *
- * Return: as evfio_dma_alloc(); -EINVAL also for @addr or @size that are not multiples of the page
- * size; -EFAULT when the program has no such memory.
+ * Return: as evfio_dma_alloc(); -EINVAL also: @addr or @size are not multiples of the page size;
+ * -EFAULT: the program has no such memory.
  */
 int evfio_dma_map(struct evfio_container *ct, void *addr, size_t size, unsigned int flags,
 		  struct evfio_dma **out);
@@ -93,17 +95,17 @@ int evfio_dma_map(struct evfio_container *ct, void *addr, size_t size, unsigned 
 /**
  * evfio_dma_map_at() - map memory that the program has at a given IOVA
  * @ct: container with at least one open device
- * @addr: as for evfio_dma_map()
- * @size: as for evfio_dma_map()
- * @iova: where the device shall see it, a multiple of the page size; the mask is not looked at
+ * @want: what the mapping shall be: the memory's address and size, as for evfio_dma_map(), and the
+ *	IOVA, a multiple of the page size, for which the mask is not looked at; not needed any more
+ *	afterwards
  * @flags: as for evfio_dma_map()
  * @out: where the mapping goes; the caller owns it, until evfio_dma_free()
  *
- * Return: as evfio_dma_map(); -ERANGE when the IOMMU cannot map these IOVAs; -EEXIST when one of
- * them is mapped already.
+ * Return: as evfio_dma_map(); -ERANGE: the IOMMU cannot map these IOVAs; -EEXIST: one of them is
+ * mapped already.
  */
-int evfio_dma_map_at(struct evfio_container *ct, void *addr, size_t size, uint64_t iova,
-		     unsigned int flags, struct evfio_dma **out);
+int evfio_dma_map_at(struct evfio_container *ct, const struct evfio_dma *want, unsigned int flags,
+		     struct evfio_dma **out);
 
 /**
  * evfio_dma_free() - unmap, and free what evfio_dma_alloc() allocated
@@ -132,7 +134,7 @@ int evfio_dma_free(struct evfio_dma *dma);
  *
  * All are mapped, or none, in which case the mappings in @out are NULL.
  *
- * Return: as evfio_dma_map(), of any of the pieces; -EINVAL also for @count 0.
+ * Return: as evfio_dma_map(), of any of the pieces; -EINVAL also: @count is 0.
  */
 int evfio_dma_map_many(struct evfio_container *ct, const struct iovec *memory, unsigned int count,
 		       unsigned int flags, struct evfio_dma **out);
@@ -146,10 +148,10 @@ int evfio_dma_map_many(struct evfio_container *ct, const struct iovec *memory, u
  * This is evfio_dma_free() of each, with as few calls of the kernel as can be. It takes no memory
  * that it cannot do without.
  *
- * Return: 0; -EINVAL when they are of several containers; or what evfio_dma_free() returns for one
- * that could not be unmapped: its IOVAs are not used again, the others are unmapped nevertheless.
- * -ENOENT: some were not mapped any more; the IOVAs of all that went to the kernel together with
- * them are not used again.
+ * Return: 0; -EINVAL: they are of several containers; -ENOENT: some were not mapped any more, and
+ * the IOVAs of all that went to the kernel together with them are not used again; or what
+ * evfio_dma_free() returns for one that could not be unmapped: its IOVAs are not used again, the
+ * others are unmapped nevertheless.
  */
 int evfio_dma_free_many(struct evfio_dma *const *dmas, unsigned int count);
 
@@ -165,8 +167,8 @@ int evfio_dma_free_many(struct evfio_dma *const *dmas, unsigned int count);
  * that is the common case, nothing is done. Buffers handed to such a device should not share cache
  * lines with other data.
  *
- * Return: 0; -EINVAL when the range is not inside @dma; -EOPNOTSUPP when the device is not coherent
- * and programs cannot maintain caches on this architecture: arm64 lets them, 32-bit Arm does not.
+ * Return: 0; -EINVAL: the range is not inside @dma; -EOPNOTSUPP: the device is not coherent, and
+ * programs cannot maintain caches on this architecture: arm64 lets them, 32-bit Arm does not.
  */
 int evfio_dma_sync_for_device(const struct evfio_dma *dma, size_t offset, size_t size);
 
@@ -185,13 +187,17 @@ int evfio_dma_sync_for_device(const struct evfio_dma *dma, size_t offset, size_t
 int evfio_dma_sync_for_cpu(const struct evfio_dma *dma, size_t offset, size_t size);
 
 /**
- * evfio_dma_set_mask() - say how many address bits the device has
+ * evfio_dma_set_mask() - say how many address bits a device has
  * @ct: container
- * @bits: 12 to 64; 64 when never called
+ * @bits: how many bits an address has that the device puts on its bus, 12 to 64; of several devices
+ *	the fewest
  *
- * IOVAs chosen from now on are below 2^bits. It holds for all devices of the container.
+ * IOVAs chosen from now on are below 2^bits, and so is where a device without an IOMMU is given
+ * memory. It holds for all devices of the container. When it was never called, IOVAs may have all
+ * 64 bits: one that the device cuts short is a fault of the IOMMU. Without an IOMMU it would be
+ * somebody else's memory, and so evfio_pin_memory() and evfio_contig_alloc() fail.
  *
- * Return: 0; -EINVAL for bits out of range.
+ * Return: 0; -EINVAL: @bits is out of range.
  */
 int evfio_dma_set_mask(struct evfio_container *ct, unsigned int bits);
 
@@ -210,7 +216,7 @@ void evfio_dma_set_guard(struct evfio_container *ct, uint64_t size);
  * @ct: container with at least one open device
  * @sizes: where they go: the sum of the sizes in bytes, each a power of two
  *
- * Return: 0; -ENODEV when no device is open in the container.
+ * Return: 0; -ENODEV: no device is open in the container.
  */
 int evfio_dma_page_sizes(struct evfio_container *ct, uint64_t *sizes);
 
@@ -223,7 +229,7 @@ int evfio_dma_page_sizes(struct evfio_container *ct, uint64_t *sizes);
  * Reserved addresses, such as the window for message-signalled interrupts, are between the ranges.
  * Where the kernel does not tell, 0x10000 to 2^39 - 1 is assumed.
  *
- * Return: how many there are, which may be more than @max; -ENODEV when no device is open in the
+ * Return: how many there are, which may be more than @max; -ENODEV: no device is open in the
  * container.
  */
 int evfio_dma_ranges(struct evfio_container *ct, struct evfio_iova_range *ranges,
@@ -234,8 +240,7 @@ int evfio_dma_ranges(struct evfio_container *ct, struct evfio_iova_range *ranges
  * @ct: container with at least one open device
  * @count: where the number goes
  *
- * Return: 0; -ENODEV when no device is open in the container; -EOPNOTSUPP when the kernel does not
- * tell.
+ * Return: 0; -ENODEV: no device is open in the container; -EOPNOTSUPP: the kernel does not tell.
  */
 int evfio_dma_available(struct evfio_container *ct, uint32_t *count);
 

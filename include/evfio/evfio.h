@@ -6,8 +6,14 @@
  * <linux/vfio.h>, so it works on evfio's modules and on the kernel's own; what evfio's alone can do
  * fails on the others with -ENOTTY.
  *
- * Functions that can fail return 0 (or a count) on success and a negative errno on failure; after a
- * failure evfio_error() says, in words, what went wrong and what to do about it.
+ * Functions that can fail return 0, or a number that their comment names, on success and a negative
+ * errno on failure; after a failure evfio_error() says, in words, what went wrong and what to do
+ * about it. What they make goes to their last argument, which is not to be used after a failure; it
+ * belongs to the caller until the function that takes it back, which accepts NULL as well.
+ *
+ * Threads: a container, a device, and all that is made of them may be used by several threads at
+ * once, if its header does not say otherwise. It is closed, unmapped or freed once, when no thread
+ * uses it any more. Functions that take no such thing may be called by any thread at any time.
  */
 #ifndef EVFIO_EVFIO_H
 #define EVFIO_EVFIO_H

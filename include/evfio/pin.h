@@ -4,6 +4,8 @@
  *
  * For devices that are bound in no-IOMMU mode (docs/no-iommu.md), on evfio's modules. Such a device
  * sees the addresses of its bus, and all of them: it is for its driver to give it no others.
+ *
+ * Threads: as <evfio/evfio.h> says; several may pin memory for one device at once.
  */
 #ifndef EVFIO_PIN_H
 #define EVFIO_PIN_H
@@ -49,29 +51,32 @@ struct evfio_pin {
  * @size: in bytes, a multiple of the page size
  * @flags: EVFIO_DMA_TO_DEVICE or EVFIO_DMA_FROM_DEVICE or both, of <evfio/dma.h>; memory that the
  *	program cannot write can only be pinned TO_DEVICE
- * @bits: how many bits an address has that the device puts on its bus, 12 to 64
  * @out: where it goes; the caller owns it, until evfio_pin_free()
  *
- * Ordinary memory has an extent for almost every page; a huge page (hugetlbfs) is one extent.
+ * The device reaches all of it with the address bits that evfio_dma_set_mask() was told. Ordinary
+ * memory has an extent for almost every page; a huge page (hugetlbfs) is one extent.
  *
  * If the process ends, or closes the device, the memory is given back after the device has been
  * reset; if it cannot be, after it was unbound from VFIO.
  *
- * Return: 0; -EINVAL: bad @addr, @size, @flags or @bits; -ENOTTY: the device has an IOMMU, or VFIO
- * is the kernel's own; -ERANGE: the device cannot reach all of it; -EOPNOTSUPP: nothing of the
- * device's DMA reaches memory directly; -ENOMEM: no memory, or RLIMIT_MEMLOCK is too small;
- * -EFAULT: the program has no such memory; -ENODEV: the device was removed.
+ * Return: 0; -EINVAL: bad @addr, @size or @flags, or evfio_dma_set_mask() was never called;
+ * -ENOTTY: the device has an IOMMU, or VFIO is the kernel's own; -ERANGE: the device cannot reach
+ * all of it; -EOPNOTSUPP: nothing of the device's DMA reaches memory directly; -ENOMEM: no memory,
+ * or RLIMIT_MEMLOCK is too small; -EFAULT: the program has no such memory; -ENODEV: the device was
+ * removed.
  */
 int evfio_pin_memory(struct evfio_device *dev, void *addr, size_t size, unsigned int flags,
-		     unsigned int bits, struct evfio_pin **out);
+		     struct evfio_pin **out);
 
 /**
  * evfio_pin_address() - where the device finds a byte
  * @pin: memory that is held
- * @offset: of the byte from its beginning, less than its size
- * @left: how many bytes follow at consecutive addresses, the byte among them, go there; may be NULL
+ * @offset: of the byte from its beginning
+ * @left: where it goes how many bytes follow at consecutive addresses, the byte among them; may be
+ *	NULL
  *
- * Return: the address on the device's bus.
+ * Return: the address on the device's bus; beyond the end of the memory all ones, and then nothing
+ * is left.
  */
 uint64_t evfio_pin_address(const struct evfio_pin *pin, size_t offset, size_t *left);
 
@@ -84,7 +89,7 @@ uint64_t evfio_pin_address(const struct evfio_pin *pin, size_t offset, size_t *l
  * As evfio_dma_sync_for_device() of <evfio/dma.h>: nothing is done if the device is coherent with
  * the CPU's caches. Where programs cannot maintain those (on arm64 they can), the kernel does it.
  *
- * Return: 0; -EINVAL when the range is not inside @pin; or the errno of EVFIO_DEVICE_SYNC.
+ * Return: 0; -EINVAL: the range is not inside @pin; or the errno of EVFIO_DEVICE_SYNC.
  */
 int evfio_pin_sync_for_device(const struct evfio_pin *pin, size_t offset, size_t size);
 

@@ -184,7 +184,8 @@ static void pinned(const char *name, bool maintained)
 
 	memory = aligned_alloc(page, whole);
 	if (evfio_open(name, &dev) ||
-	    evfio_pin_memory(dev, memory, whole, EVFIO_DMA_BOTH, 64, &held)) {
+	    evfio_dma_set_mask(evfio_device_container(dev), 64) ||
+	    evfio_pin_memory(dev, memory, whole, EVFIO_DMA_BOTH, &held)) {
 		ok(false, "%s and its memory: %s", name, evfio_error());
 		return;
 	}

@@ -19,7 +19,7 @@ static void refused(struct evfio_device *dev, int err, const char *text)
 	struct evfio_contig *buf;
 
 	fake.pin_errno = err;
-	is(evfio_contig_alloc(dev, page, 0, 0, 32, &buf), -err, "errno %d", err);
+	is(evfio_contig_alloc(dev, page, 0, 0, &buf), -err, "errno %d", err);
 	message_has(text);
 	fake.pin_errno = 0;
 }
@@ -28,16 +28,13 @@ static void bad_arguments(struct evfio_device *dev)
 {
 	struct evfio_contig *buf;
 
-	is(evfio_contig_alloc(dev, 0, 0, 0, 32, &buf), -EINVAL, "no size");
-	is(evfio_contig_alloc(dev, SIZE_MAX, 0, 0, 32, &buf), -EINVAL, "all there is");
-	is(evfio_contig_alloc(dev, page, 3, 0, 32, &buf), -EINVAL, "alignment 3");
+	is(evfio_contig_alloc(dev, 0, 0, 0, &buf), -EINVAL, "no size");
+	is(evfio_contig_alloc(dev, SIZE_MAX, 0, 0, &buf), -EINVAL, "all there is");
+	is(evfio_contig_alloc(dev, page, 3, 0, &buf), -EINVAL, "alignment 3");
 	message_has("0x3 is not a power of two");
-	is(evfio_contig_alloc(dev, page, 0, 4, 32, &buf), -EINVAL, "an unknown kind");
-	is(evfio_contig_alloc(dev, page, 0, 3, 32, &buf), -EINVAL, "two kinds");
+	is(evfio_contig_alloc(dev, page, 0, 4, &buf), -EINVAL, "an unknown kind");
+	is(evfio_contig_alloc(dev, page, 0, 3, &buf), -EINVAL, "two kinds");
 	message_has("0x3 is no kind");
-	is(evfio_contig_alloc(dev, page, 0, 0, 11, &buf), -EINVAL, "11 bits");
-	is(evfio_contig_alloc(dev, page, 0, 0, 65, &buf), -EINVAL, "65 bits");
-	message_has("not 65");
 	is(fake.contigs, 0, "the kernel was not asked");
 }
 
@@ -54,7 +51,7 @@ static void mapped(struct evfio_device *dev)
 {
 	struct evfio_contig *buf;
 
-	is(evfio_contig_alloc(dev, page + 1, 1 << 20, 0, 32, &buf), 0, "behind an IOMMU");
+	is(evfio_contig_alloc(dev, page + 1, 1 << 20, 0, &buf), 0, "behind an IOMMU");
 	ok(buf->size == 2 * page, "whole pages");
 	ok(!(buf->address & 0xfffff), "aligned");
 	ok(fake_mapped(buf->address, buf->addr, buf->size), "are mapped");
@@ -64,17 +61,24 @@ static void mapped(struct evfio_device *dev)
 	message_has("/dev/udmabuf");
 	is(evfio_contig_free(buf), 0, "given back");
 	is(fake.mappings, 0, "nothing is mapped");
-	is(evfio_contig_alloc(dev, page, 0, 0, 12, &buf), -ERANGE, "12 bits reach no IOVA");
-	message_has("by 12 bits");
+	evfio_dma_set_mask(evfio_device_container(dev), 12);
+	is(evfio_contig_alloc(dev, page, 0, 0, &buf), -ENOSPC, "12 bits reach no IOVA");
+	message_has("below 2^12");
 	is(fake.mappings, 0, "nothing is mapped");
+	evfio_dma_set_mask(evfio_device_container(dev), 64);
 }
 
 static void direct(struct evfio_device *dev)
 {
+	struct evfio_container *ct = evfio_device_container(dev);
 	struct evfio_contig *buf;
 	int fd;
 
-	is(evfio_contig_alloc(dev, page + 1, 8192, EVFIO_CONTIG_WC, 28, &buf), 0, "without one");
+	is(evfio_contig_alloc(dev, page, 0, 0, &buf), -EINVAL, "for nobody knows how many bits");
+	message_has("how many address bits has " NAME "?");
+	is(fake.contigs, 0, "the kernel was not asked");
+	evfio_dma_set_mask(ct, 28);
+	is(evfio_contig_alloc(dev, page + 1, 8192, EVFIO_CONTIG_WC, &buf), 0, "without one");
 	is(fake.contigs, 1, "the kernel has a buffer");
 	ok(fake.contig.mask == 0xfffffff, "for 28 bits");
 	ok(fake.contig.alignment == 8192, "aligned as asked for");
@@ -93,7 +97,8 @@ static void direct(struct evfio_device *dev)
 	is(evfio_contig_free(buf), 0, "given back");
 	is(fake.contigs, 0, "the kernel has none");
 
-	is(evfio_contig_alloc(dev, page, 0, EVFIO_CONTIG_CACHED, 64, &buf), 0, "64 bits");
+	evfio_dma_set_mask(ct, 64);
+	is(evfio_contig_alloc(dev, page, 0, EVFIO_CONTIG_CACHED, &buf), 0, "64 bits");
 	ok(fake.contig.mask == UINT64_MAX, "all of them");
 	fake.contigs = 0;
 	is(evfio_contig_free(buf), -ENOENT, "what is not there");
@@ -101,10 +106,11 @@ static void direct(struct evfio_device *dev)
 	is(evfio_contig_free(NULL), 0, "nothing");
 
 	fake.contig_offset = 3;
-	is(evfio_contig_alloc(dev, page, 0, 0, 32, &buf), -EINVAL, "one that cannot be mapped");
+	is(evfio_contig_alloc(dev, page, 0, 0, &buf), -EINVAL, "one that cannot be mapped");
 	message_has("cannot map a contiguous buffer");
 	is(fake.contigs, 0, "is given back");
 	fake.contig_offset = 0;
+	evfio_dma_set_mask(ct, 32);
 }
 
 int main(void)
@@ -119,9 +125,9 @@ int main(void)
 	bad_arguments(dev);
 	mapped(dev);
 	dev->sys->coherent = 0;
-	is(evfio_contig_alloc(dev, page, 0, 0, 32, &buf), -EOPNOTSUPP, "it is not coherent");
+	is(evfio_contig_alloc(dev, page, 0, 0, &buf), -EOPNOTSUPP, "it is not coherent");
 	message_has("it takes EVFIO_CONTIG_CACHED");
-	is(evfio_contig_alloc(dev, page, 0, EVFIO_CONTIG_CACHED, 32, &buf), 0, "then cached");
+	is(evfio_contig_alloc(dev, page, 0, EVFIO_CONTIG_CACHED, &buf), 0, "then cached");
 	is(evfio_contig_free(buf), 0, "given back");
 	dev->sys->coherent = 1;
 	evfio_close(dev);

@@ -19,7 +19,7 @@ static void refused(struct evfio_device *dev, int err, int want, const char *tex
 	void *mem = aligned_alloc(page, page);
 
 	fake.pin_errno = err;
-	is(evfio_pin_memory(dev, mem, page, EVFIO_DMA_BOTH, 32, &pin), want, "errno %d", err);
+	is(evfio_pin_memory(dev, mem, page, EVFIO_DMA_BOTH, &pin), want, "errno %d", err);
 	message_has(text);
 	fake.pin_errno = 0;
 	free(mem);
@@ -30,26 +30,28 @@ static void bad_arguments(struct evfio_device *dev)
 	char *mem = aligned_alloc(page, page);
 	struct evfio_pin *pin;
 
-	is(evfio_pin_memory(dev, mem, 0, 3, 32, &pin), -EINVAL, "no size");
-	is(evfio_pin_memory(dev, mem, page - 1, 3, 32, &pin), -EINVAL, "less than a page");
-	is(evfio_pin_memory(dev, mem + 8, page, 3, 32, &pin), -EINVAL, "within a page");
+	is(evfio_pin_memory(dev, mem, 0, 3, &pin), -EINVAL, "no size");
+	is(evfio_pin_memory(dev, mem, page - 1, 3, &pin), -EINVAL, "less than a page");
+	is(evfio_pin_memory(dev, mem + 8, page, 3, &pin), -EINVAL, "within a page");
 	message_has("multiples of the page size");
-	is(evfio_pin_memory(dev, mem, page, 0, 32, &pin), -EINVAL, "no flags");
-	is(evfio_pin_memory(dev, mem, page, 4 | 3, 32, &pin), -EINVAL, "unknown flags");
+	is(evfio_pin_memory(dev, mem, page, 0, &pin), -EINVAL, "no flags");
+	is(evfio_pin_memory(dev, mem, page, 4 | 3, &pin), -EINVAL, "unknown flags");
 	message_has("0x7 are no flags");
-	is(evfio_pin_memory(dev, mem, page, 3, 11, &pin), -EINVAL, "11 bits");
-	is(evfio_pin_memory(dev, mem, page, 3, 65, &pin), -EINVAL, "65 bits");
-	message_has("not 65");
+	is(evfio_pin_memory(dev, mem, page, 3, &pin), -EINVAL, "for nobody knows how many bits");
+	message_has("how many address bits has " NAME "?");
+	is(fake.pins, 0, "the kernel was not asked");
 	free(mem);
 }
 
 static void memory(struct evfio_device *dev)
 {
+	struct evfio_container *ct = evfio_device_container(dev);
 	void *mem = aligned_alloc(page, 3 * page);
 	struct evfio_pin *pin;
 	size_t left;
 
-	is(evfio_pin_memory(dev, mem, 3 * page, EVFIO_DMA_BOTH, 28, &pin), 0, "three pages");
+	evfio_dma_set_mask(ct, 28);
+	is(evfio_pin_memory(dev, mem, 3 * page, EVFIO_DMA_BOTH, &pin), 0, "three pages");
 	is(fake.pins, 1, "are pinned once");
 	ok(fake.pin_mask == 0xfffffff, "for 28 bits");
 	ok(pin->addr == mem && pin->size == 3 * page, "what was asked for");
@@ -59,14 +61,20 @@ static void memory(struct evfio_device *dev)
 	ok(left == 1, "which is the last of its extent");
 	ok(evfio_pin_address(pin, 2 * page + 4, &left) == BUS + 4 * page + 4, "the third page");
 	ok(left == page - 4, "and what is left of it");
+	ok(evfio_pin_address(pin, 3 * page, &left) == UINT64_MAX, "beyond its end: no address");
+	ok(left == 0, "of which nothing is left");
+	message_has("beyond memory of");
+	ok(evfio_pin_address(pin, SIZE_MAX, NULL) == UINT64_MAX, "far beyond its end");
 	is(evfio_pin_free(pin), 0, "given back");
 	is(fake.pins, 0, "nothing is pinned");
-	is(evfio_pin_memory(dev, mem, page, EVFIO_DMA_TO_DEVICE, 64, &pin), 0, "64 bits");
+	evfio_dma_set_mask(ct, 64);
+	is(evfio_pin_memory(dev, mem, page, EVFIO_DMA_TO_DEVICE, &pin), 0, "64 bits");
 	ok(fake.pin_mask == UINT64_MAX, "all of them");
 	fake.pins = 0;
 	is(evfio_pin_free(pin), -ENOENT, "what is not there");
 	message_has("cannot unpin");
 	is(evfio_pin_free(NULL), 0, "nothing");
+	evfio_dma_set_mask(ct, 32);
 	free(mem);
 }
 
@@ -81,7 +89,7 @@ static void caches(struct evfio_device *dev, bool coherent)
 	void *mem = aligned_alloc(page, page);
 	struct evfio_pin *pin;
 
-	is(evfio_pin_memory(dev, mem, page, EVFIO_DMA_BOTH, 32, &pin), 0, "a page");
+	is(evfio_pin_memory(dev, mem, page, EVFIO_DMA_BOTH, &pin), 0, "a page");
 	memset(&fake.synced, 0, sizeof(fake.synced));
 	is(evfio_pin_sync_for_device(pin, 16, 32), 0, "32 bytes for the device");
 	is(fake.synced.flags, kernel ? EVFIO_SYNC_FOR_DEVICE : 0, "by the kernel: %d", kernel);
@@ -144,6 +152,7 @@ int main(void)
 	tree_remove("dev/vfio/5");
 	tree_text("dev/vfio/noiommu-5", "");
 	is(evfio_open("10200000.edu", &dev), 0, "one that is not coherent");
+	evfio_dma_set_mask(evfio_device_container(dev), 32);
 	caches(dev, false);
 	evfio_close(dev);
 	tree_free();

@@ -215,6 +215,14 @@ static void msi(struct evfio_device *dev)
 	fake.msi = 0;
 }
 
+static int map_at(struct evfio_container *ct, void *addr, size_t size, uint64_t iova,
+		  struct evfio_dma **out)
+{
+	const struct evfio_dma want = { .addr = addr, .iova = iova, .size = size };
+
+	return evfio_dma_map_at(ct, &want, EVFIO_DMA_BOTH, out);
+}
+
 static void dma(struct evfio_device *dev)
 {
 	struct evfio_container *ct = evfio_device_container(dev);
@@ -284,14 +292,11 @@ static void dma(struct evfio_device *dev)
 	is(evfio_dma_map(ct, own, page + 1, EVFIO_DMA_BOTH, &a), -EINVAL, "misaligned size");
 	is(evfio_dma_map(ct, own, 0, EVFIO_DMA_BOTH, &a), -EINVAL, "size 0");
 	is(evfio_dma_map(ct, own, page, EVFIO_DMA_PAGE_2M | 1, &a), -EINVAL, "a flag for alloc");
-	is(evfio_dma_map_at(ct, own, page, 0x20800, EVFIO_DMA_BOTH, &a), -EINVAL,
-	   "misaligned IOVA");
-	is(evfio_dma_map_at(ct, own, page, 0x8000000, EVFIO_DMA_BOTH, &a), -ERANGE,
-	   "an IOVA in the hole");
+	is(map_at(ct, own, page, 0x20800, &a), -EINVAL, "misaligned IOVA");
+	is(map_at(ct, own, page, 0x8000000, &a), -ERANGE, "an IOVA in the hole");
 	message_has("outside what the IOMMU can map");
-	is(evfio_dma_map_at(ct, own, 2 * page, 0x20000, EVFIO_DMA_BOTH, &a), 0, "a given IOVA");
-	is(evfio_dma_map_at(ct, own, page, 0x20000 + page, EVFIO_DMA_BOTH, &b), -EEXIST,
-	   "is taken");
+	is(map_at(ct, own, 2 * page, 0x20000, &a), 0, "a given IOVA");
+	is(map_at(ct, own, page, 0x20000 + page, &b), -EEXIST, "is taken");
 	message_has("mapped already");
 	is(evfio_dma_map(ct, own, 4 * page, EVFIO_DMA_TO_DEVICE, &b), 0, "any IOVA");
 	ok(b->addr == own && b->size == 4 * page, "of the program's memory");
@@ -364,13 +369,12 @@ static void guard(struct evfio_container *ct)
 	is(evfio_dma_free(c), 0, "free");
 	is(evfio_dma_alloc(ct, 1, 0, EVFIO_DMA_BOTH, &a), 0, "a page");
 	is((long long)a->iova, 0x10000, "all IOVAs are free again");
-	is(evfio_dma_map_at(ct, a->addr, a->size, 0x14000, EVFIO_DMA_BOTH, &b), 0, "a given IOVA");
+	is(map_at(ct, a->addr, a->size, 0x14000, &b), 0, "a given IOVA");
 	evfio_dma_set_guard(ct, 0x3000);
 	is(evfio_dma_alloc(ct, 1, 0, EVFIO_DMA_BOTH, &c), 0, "one with a guard");
 	ok(c->iova > b->iova, "does not fit between them");
 	is(evfio_dma_free(c), 0, "free");
-	is(evfio_dma_map_at(ct, a->addr, a->size, 0x15000, EVFIO_DMA_BOTH, &c), 0,
-	   "a given IOVA has no guard");
+	is(map_at(ct, a->addr, a->size, 0x15000, &c), 0, "a given IOVA has no guard");
 	is(evfio_dma_free(c), 0, "free");
 	is(evfio_dma_free(b), 0, "free");
 	is(evfio_dma_free(a), 0, "free");
@@ -660,8 +664,8 @@ static void many_containers(struct iovec *memory)
 
 		evfio_open("9010000.pl031", &other);
 		/* The made-up VFIO has one address space only. */
-		is(evfio_dma_map_at(evfio_device_container(other), memory[3].iov_base, page,
-				    0x1000000, EVFIO_DMA_BOTH, &two), 0, "in another container");
+		is(map_at(evfio_device_container(other), memory[3].iov_base, page, 0x1000000,
+			  &two), 0, "in another container");
 		dmas[3] = two;
 		is(evfio_dma_free_many(dmas, 4), -EINVAL, "both together are not freed");
 		message_has("not all of one container");
@@ -675,7 +679,7 @@ static void many_containers(struct iovec *memory)
 	is(evfio_dma_map(ct, memory[3].iov_base, page, EVFIO_DMA_BOTH, &new), 0,
 	   "map when the container has got a new IOMMU");
 	ok(new->iova == dmas[0]->iova, "at an IOVA of the old one");
-	evfio_dma_map_at(ct, memory[4].iov_base, page, 0x1000000, EVFIO_DMA_BOTH, &dmas[3]);
+	map_at(ct, memory[4].iov_base, page, 0x1000000, &dmas[3]);
 	is(evfio_dma_free_many(dmas, 4), 0, "free what was of the old one, and one of the new one");
 	is(fake.mappings, 1, "what is left");
 	ok(fake_mapped(new->iova, memory[3].iov_base, page), "is the new one's");
