@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * Giving devices to VFIO and back to the host. Needs root.
+ *
+ * Threads: as <evfio/evfio.h> says; but one device is bound or unbound by one thread, and one
+ * program, at a time.
  */
 #ifndef EVFIO_BIND_H
 #define EVFIO_BIND_H
@@ -17,7 +20,7 @@ extern "C" {
  * disks (partitions, device mapper, RAID, NVMe with several controllers), nor if a console of the
  * kernel is. What has no block device, such as NFS, is not seen. evfio_bind() does not ask.
  *
- * Return: 0; -EBUSY: it cannot; -ENOENT: no such device.
+ * Return: 0: it can; -EBUSY: it cannot; -ENOENT: no such device; -EINVAL: @name cannot be one.
  */
 int evfio_bind_check(const char *name);
 

@@ -6,6 +6,9 @@
  * With evfio's modules a call of evfio_buffer_move() is one call of the kernel and pins nothing;
  * with the kernel's own VFIO windows are mapped and unmapped as evfio_dma_map_many() and
  * evfio_dma_free_many() do it, and pinned each time.
+ *
+ * Threads: as <evfio/evfio.h> says; several may move windows of one buffer at once, but one window
+ * is moved or freed by one thread at a time.
  */
 #ifndef EVFIO_BUFFER_H
 #define EVFIO_BUFFER_H
@@ -52,9 +55,9 @@ struct evfio_slice {
  * All of it counts as locked memory. Where the container loses its IOMMU, since its last device is
  * closed, the buffer loses its windows; it can be used again when a device is open again.
  *
- * Return: 0; -EINVAL for @addr, @size or @flags; -ENODEV: no device is open in the container;
- * -ENOMEM: no memory, or RLIMIT_MEMLOCK is too small; -EFAULT when the program has no such memory,
- * or cannot write what the device should; -EOPNOTSUPP when the container's devices have no IOMMU.
+ * Return: 0; -EINVAL: bad @addr, @size or @flags; -ENODEV: no device is open in the container;
+ * -ENOMEM: no memory, or RLIMIT_MEMLOCK is too small; -EFAULT: the program has no such memory, or
+ * cannot write what the device should; -EOPNOTSUPP: the container's devices have no IOMMU.
  */
 int evfio_buffer_new(struct evfio_container *ct, void *addr, size_t size, unsigned int flags,
 		     struct evfio_buffer **out);
@@ -71,8 +74,8 @@ int evfio_buffer_new(struct evfio_container *ct, void *addr, size_t size, unsign
  * reaches them no more, or with EVFIO_BUFFER_LAZY not for long. A window may also be given to
  * evfio_dma_free(), which is never lazy, and to evfio_dma_sync_for_device() and its like.
  *
- * Return: 0; -EINVAL for @count, or a slice that is not aligned or beyond the buffer, or what is no
- * window of it; -ENOSPC: no free IOVA, the limit on the number of mappings (dma_entry_limit) is
+ * Return: 0; -EINVAL: bad @count, or a slice that is not aligned or beyond the buffer, or what is
+ * no window of it; -ENOSPC: no free IOVA, the limit on the number of mappings (dma_entry_limit) is
  * reached, or the windows together would be more than 16 times the buffer; or as
  * evfio_buffer_new().
  */
@@ -83,7 +86,7 @@ int evfio_buffer_move(struct evfio_buffer *buf, struct evfio_dma **windows,
  * evfio_buffer_flush() - have what was unmapped out of devices' reach
  * @buf: a buffer with EVFIO_BUFFER_LAZY; for others there is nothing to do
  *
- * Return: 0, or the errno of EVFIO_IOMMU_MOVE.
+ * Return: 0; or the errno of EVFIO_IOMMU_MOVE.
  */
 int evfio_buffer_flush(struct evfio_buffer *buf);
 
@@ -93,7 +96,7 @@ int evfio_buffer_flush(struct evfio_buffer *buf);
  *
  * No device reaches it any more; the memory is the program's.
  *
- * Return: 0; -EBUSY when it has windows, in which case nothing happens; or the errno of
+ * Return: 0; -EBUSY: it has windows, in which case nothing happens; or the errno of
  * EVFIO_IOMMU_UNREGISTER, which then keeps the memory pinned.
  */
 int evfio_buffer_free(struct evfio_buffer *buf);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * A container is one address space for DMA: the devices opened in it see the same mappings.
+ *
+ * Threads: as <evfio/evfio.h> says.
  */
 #ifndef EVFIO_CONTAINER_H
 #define EVFIO_CONTAINER_H
@@ -21,8 +23,8 @@ struct evfio_container;
  * container gets its IOMMU when the first device is opened in it with evfio_open_in(), and loses
  * it, with every mapping, when the last device is closed.
  *
- * Return: 0; -ENOENT or -ENODEV when VFIO is not loaded, -EACCES without permission on
- * /dev/vfio/vfio, -EPROTO when the kernel speaks another VFIO version, -ENOMEM.
+ * Return: 0; -ENOENT or -ENODEV: VFIO is not loaded; -EACCES: no permission on /dev/vfio/vfio;
+ * -EPROTO: the kernel speaks another VFIO version; -ENOMEM.
  */
 int evfio_container_new(struct evfio_container **out);
 
@@ -52,7 +54,7 @@ int evfio_container_fd(const struct evfio_container *ct);
  *
  * Read from /proc/self/fdinfo.
  *
- * Return: 0; -EOPNOTSUPP when the kernel does not tell (the kernel's own VFIO does not).
+ * Return: 0; -EOPNOTSUPP: the kernel does not tell; its own VFIO does not.
  */
 int evfio_container_pinned(const struct evfio_container *ct, uint64_t *kib);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * A device that is bound to a VFIO driver and opened by this process.
+ *
+ * Threads: as <evfio/evfio.h> says.
  */
 #ifndef EVFIO_DEVICE_H
 #define EVFIO_DEVICE_H
@@ -24,11 +26,11 @@ struct evfio_device;
  * Finds the device's IOMMU group, opens it, gives it to the container, sets up the IOMMU (type1 v2,
  * or v1 where that is all there is) and opens the device. The device is powered up by this.
  *
- * Return: 0, or:
- * -ENOENT: no such device, or VFIO is not loaded; -ENODEV: the device is not bound to a VFIO
- * driver or has no IOMMU group; -EPERM: its group is not viable, that is, a host driver holds a
- * device that must be owned together with it, or interrupts are not isolated; -EBUSY: somebody has
- * opened the group; -EACCES: no permission on /dev/vfio/N; or the errno of the ioctl that failed.
+ * Return: 0; -ENOENT: no such device, or VFIO is not loaded; -EINVAL: @name cannot be one; -ENODEV:
+ * the device is not bound to a VFIO driver or has no IOMMU group; -EPERM: its group is not viable,
+ * that is, a host driver holds a device that must be owned together with it, or interrupts are not
+ * isolated; -EBUSY: somebody has opened the group; -EACCES: no permission on /dev/vfio/N; -ENOMEM;
+ * or the errno of the ioctl that failed.
  */
 int evfio_open(const char *name, struct evfio_device **out);
 
@@ -125,8 +127,8 @@ bool evfio_device_can_reset(const struct evfio_device *dev);
  * evfio_device_reset() - put the device's hardware into its reset state
  * @dev: device
  *
- * Return: 0; -EOPNOTSUPP when the device has neither a reset line nor a reset method; -ENODEV when
- * it has been removed; or the errno of the reset.
+ * Return: 0; -EOPNOTSUPP: the device has neither a reset line nor a reset method; -ENODEV: it has
+ * been removed; or the errno of the reset.
  */
 int evfio_device_reset(struct evfio_device *dev);
 

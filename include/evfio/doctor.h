@@ -2,6 +2,8 @@
 /*
  * What a board and its devices have for drivers in user space, what stands in their way, and what
  * mends that. All is read from sysfs, procfs and the device tree; nothing is opened or changed.
+ *
+ * Threads: as <evfio/evfio.h> says; the calling one is told.
  */
 #ifndef EVFIO_DOCTOR_H
 #define EVFIO_DOCTOR_H
@@ -60,7 +62,7 @@ int evfio_diagnose_board(evfio_found *found, void *arg);
  * @found: is told, of each EVFIO_DEVICE first
  * @arg: for @found
  *
- * Return: 0; -ENOENT: no such device; -EINVAL for a name that cannot be one; -ENOMEM.
+ * Return: 0; -ENOENT: no such device; -EINVAL: @name cannot be one; -ENOMEM.
  */
 int evfio_diagnose(const char *name, evfio_found *found, void *arg);
 

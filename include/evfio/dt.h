@@ -4,6 +4,8 @@
  *
  * @syspath is what evfio_device_syspath() and struct evfio_sysdev have. @prop is a property's name;
  * a path such as "../clock-frequency" or "port/label" reaches nodes near by.
+ *
+ * Threads: as <evfio/evfio.h> says.
  */
 #ifndef EVFIO_DT_H
 #define EVFIO_DT_H
@@ -32,8 +34,8 @@ bool evfio_dt_has(const char *syspath, const char *prop);
  * @buf: where the bytes go; may be NULL if @size is 0
  * @size: how many bytes fit
  *
- * Return: the property's length in bytes, which may be more than @size; -ENOENT without such a
- * property; -EFBIG when it is longer than 1 MiB.
+ * Return: the property's length in bytes, which may be more than @size; -ENOENT: no such property;
+ * -EFBIG: it is longer than 1 MiB.
  */
 int evfio_dt_read(const char *syspath, const char *prop, void *buf, size_t size);
 
@@ -44,8 +46,8 @@ int evfio_dt_read(const char *syspath, const char *prop, void *buf, size_t size)
  * @index: which cell, from 0
  * @value: where it goes, in the host's byte order
  *
- * Return: 0; -ENOENT without such a property; -EOVERFLOW when it has no such cell; -EINVAL when its
- * length is not a multiple of 4.
+ * Return: 0; -ENOENT: no such property; -EOVERFLOW: it has no such cell; -EINVAL: its length is not
+ * a multiple of 4.
  */
 int evfio_dt_u32(const char *syspath, const char *prop, unsigned int index, uint32_t *value);
 
@@ -57,8 +59,8 @@ int evfio_dt_u32(const char *syspath, const char *prop, unsigned int index, uint
  * @buf: where it goes, with its terminating zero
  * @size: how many bytes fit
  *
- * Return: the string's length; -ENOENT without such a property; -EOVERFLOW when the list is
- * shorter; -EINVAL when it is not a list of strings; -ENOSPC when it does not fit.
+ * Return: the string's length; -ENOENT: no such property; -EOVERFLOW: the list is shorter; -EINVAL:
+ * it is not a list of strings; -ENOSPC: it does not fit.
  */
 int evfio_dt_string(const char *syspath, const char *prop, unsigned int index, char *buf,
 		    size_t size);
@@ -69,8 +71,8 @@ int evfio_dt_string(const char *syspath, const char *prop, unsigned int index, c
  * @prop: property, such as "reg-names"
  * @string: what to look for
  *
- * Return: its index, from 0; -ENOENT when there is no such property or no such string; -EINVAL when
- * it is not a list of strings.
+ * Return: its index, from 0; -ENOENT: no such property, or no such string; -EINVAL: it is not a
+ * list of strings.
  */
 int evfio_dt_string_index(const char *syspath, const char *prop, const char *string);
 

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * What went wrong, in words.
+ *
+ * Threads: each has a message of its own.
+ */
 #ifndef EVFIO_ERROR_H
 #define EVFIO_ERROR_H
 
@@ -13,7 +18,7 @@ extern "C" {
  * "10000000.edu is not bound to vfio-platform: run `evfio bind 10000000.edu`". It belongs
  * to the call that failed: ask before the next one, which may leave another even if it succeeds.
  *
- * Return: one line without a newline, never NULL ("" before the first failure). It belongs to the
+ * Return: one line without a newline, never NULL: "" before the first failure. It belongs to the
  * library and is valid until the next call of the same thread.
  */
 const char *evfio_error(void);

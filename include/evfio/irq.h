@@ -6,12 +6,19 @@
  * as it fires (EVFIO_IRQ_AUTOMASKED), since its line stays up until the device is told: wait, serve
  * the device so that the line drops, then evfio_irq_rearm().
  *
+ * There are three ways to wait: evfio_irq_wait() sleeps until the interrupt comes; a loop around
+ * poll() or epoll waits for evfio_irq_fd() among other files, and then takes the count by
+ * evfio_irq_wait() with timeout 0; and who cannot sleep calls that over and over.
+ *
  * A PCI device has the indices "intx" (level), "msi" and "msix" (edge, perhaps several vectors),
  * of which one can be open at a time, and two events: "err", an error of the device, and "req",
  * somebody wants it back.
  *
  * Other devices are given an index "msi" by evfio_device_msi(), if they can have one. There the
  * driver itself tells the device what to write, and where to: evfio_irq_message().
+ *
+ * Threads: as <evfio/evfio.h> says; but while evfio_device_msi() runs for a device, no other
+ * function here does. Of several that wait for one interrupt, one gets each occurrence.
  */
 #ifndef EVFIO_IRQ_H
 #define EVFIO_IRQ_H
@@ -52,7 +59,7 @@ struct evfio_irq_info {
  * @index: interrupt, below evfio_device_irqs()
  * @info: where the description goes
  *
- * Return: 0; -EINVAL when there is no such index; -ENODEV when the device was removed.
+ * Return: 0; -EINVAL: no such index; -ENODEV: the device was removed.
  */
 int evfio_irq_info(const struct evfio_device *dev, uint32_t index, struct evfio_irq_info *info);
 
@@ -61,22 +68,22 @@ int evfio_irq_info(const struct evfio_device *dev, uint32_t index, struct evfio_
  * @dev: device
  * @name: one of the device's "interrupt-names", or a PCI name
  *
- * Return: its index; -ENOENT when no interrupt has that name.
+ * Return: its index; -ENOENT: no interrupt has that name.
  */
 int evfio_irq_index(const struct evfio_device *dev, const char *name);
 
 /**
  * evfio_device_msi() - give a device that is not PCI an interrupt index for MSI
- * @dev: device; none of its interrupt functions may run in another thread meanwhile
+ * @dev: device
  * @count: how many vectors it is to have, 1 to 2048
  * @index: where the index goes: the next after those there are, "msi" by name
  *
  * The vectors are opened by evfio_irq_open_vectors(), all by one call; then the device's registers
  * are told each one's evfio_irq_message(). The index lasts until the device is closed.
  *
- * Return: 0; -ENOTTY when the device has no MSI controller ("msi-parent" in its device-tree node),
- * when it is PCI, and on the kernel's own VFIO; -EINVAL for a count out of range; -EBUSY when the
- * device has such an index already; -ENODEV when it was removed; -ENOMEM.
+ * Return: 0; -ENOTTY: the device has no MSI controller ("msi-parent" in its device-tree node), or
+ * is PCI, or VFIO is the kernel's own; -EINVAL: @count is out of range; -EBUSY: the device has such
+ * an index already; -ENODEV: it was removed; -ENOMEM.
  */
 int evfio_device_msi(struct evfio_device *dev, uint32_t count, uint32_t *index);
 
@@ -90,7 +97,7 @@ int evfio_device_msi(struct evfio_device *dev, uint32_t count, uint32_t *index);
  * It stays the same until the interrupt is closed. After evfio_device_reset() the device has to be
  * told it again.
  *
- * Return: 0; -EINVAL for another kind of interrupt; -ENODEV when the device was removed.
+ * Return: 0; -EINVAL: another kind of interrupt; -ENODEV: the device was removed.
  */
 int evfio_irq_message(const struct evfio_irq *irq, uint64_t *address, uint32_t *data);
 
@@ -102,8 +109,8 @@ int evfio_irq_message(const struct evfio_irq *irq, uint64_t *address, uint32_t *
  *
  * The interrupt is unmasked afterwards.
  *
- * Return: 0; -EINVAL when there is no such index; -ENXIO when the index is empty; -EMFILE, -ENOMEM;
- * -EBUSY when the line is shared with another device; or the errno of VFIO_DEVICE_SET_IRQS.
+ * Return: 0; -EINVAL: no such index; -ENXIO: the index is empty; -EMFILE: too many open files;
+ * -ENOMEM; -EBUSY: the line is shared with another device; or the errno of VFIO_DEVICE_SET_IRQS.
  */
 int evfio_irq_open(struct evfio_device *dev, uint32_t index, struct evfio_irq **out);
 
@@ -120,8 +127,8 @@ int evfio_irq_open(struct evfio_device *dev, uint32_t index, struct evfio_irq **
  * those of MSI-X may follow by and by on newer kernels. Single vectors may be closed and opened
  * again; when the last is closed, the index is switched off and the device uses it no more.
  *
- * Return: as evfio_irq_open(), all or none; -EINVAL also for vectors that the index does not have
- * or can no longer get; -ENOSPC when the kernel has fewer vectors to give; -EBUSY also when the PCI
+ * Return: as evfio_irq_open(), all or none; -EINVAL also: the index does not have such vectors, or
+ * can no longer get them; -ENOSPC: the kernel has fewer vectors to give; -EBUSY also: the PCI
  * device uses interrupts of another kind.
  */
 int evfio_irq_open_vectors(struct evfio_device *dev, uint32_t index, uint32_t first,
@@ -133,7 +140,7 @@ int evfio_irq_open_vectors(struct evfio_device *dev, uint32_t index, uint32_t fi
  * @name: one of the device's "interrupt-names", or a PCI name
  * @out: where the interrupt goes; the caller owns it, until evfio_irq_close()
  *
- * Return: as evfio_irq_open(); -ENOENT when no interrupt has that name.
+ * Return: as evfio_irq_open(); -ENOENT: no interrupt has that name.
  */
 int evfio_irq_open_name(struct evfio_device *dev, const char *name, struct evfio_irq **out);
 
@@ -146,14 +153,15 @@ void evfio_irq_close(struct evfio_irq *irq);
 /**
  * evfio_irq_wait() - wait until the interrupt has fired
  * @irq: interrupt
- * @timeout_ms: how long to wait, in milliseconds; 0 only looks, -1 waits for ever
+ * @timeout_ms: how long to wait, in milliseconds; 0 only looks, and does not sleep; -1 waits for
+ *	ever
  *
  * Occurrences are counted from one call to the next; the count is taken, so that two threads never
  * get the same one.
  *
- * Return: how often it fired, at least 1; -ETIMEDOUT; -EINTR when a signal came; -ENODEV when the
- * device is being removed (see evfio_device_removed()): interrupts that fired are still reported
- * first, but nothing is waited for any more.
+ * Return: how often it fired, at least 1; -ETIMEDOUT: not in that time; -EINTR: a signal came;
+ * -ENODEV: the device is being removed (see evfio_device_removed()): interrupts that fired are
+ * still reported first, but nothing is waited for any more.
  */
 int evfio_irq_wait(struct evfio_irq *irq, int timeout_ms);
 
@@ -164,7 +172,7 @@ int evfio_irq_wait(struct evfio_irq *irq, int timeout_ms);
  * To be called when the device has been served and its line is down. Does nothing, successfully, to
  * an interrupt that is not EVFIO_IRQ_AUTOMASKED, so a driver can serve both kinds alike.
  *
- * Return: 0, or the errno of VFIO_DEVICE_SET_IRQS.
+ * Return: 0; or the errno of VFIO_DEVICE_SET_IRQS.
  */
 int evfio_irq_rearm(struct evfio_irq *irq);
 
@@ -172,7 +180,7 @@ int evfio_irq_rearm(struct evfio_irq *irq);
  * evfio_irq_mask() - hold the interrupt back
  * @irq: interrupt with EVFIO_IRQ_MASKABLE
  *
- * Return: 0; -EOPNOTSUPP when it cannot be masked; or the errno of VFIO_DEVICE_SET_IRQS.
+ * Return: 0; -EOPNOTSUPP: it cannot be masked; or the errno of VFIO_DEVICE_SET_IRQS.
  */
 int evfio_irq_mask(struct evfio_irq *irq);
 
@@ -180,7 +188,7 @@ int evfio_irq_mask(struct evfio_irq *irq);
  * evfio_irq_unmask() - let the interrupt through again
  * @irq: interrupt with EVFIO_IRQ_MASKABLE
  *
- * Return: 0; -EOPNOTSUPP when it cannot be masked; or the errno of VFIO_DEVICE_SET_IRQS.
+ * Return: 0; -EOPNOTSUPP: it cannot be masked; or the errno of VFIO_DEVICE_SET_IRQS.
  */
 int evfio_irq_unmask(struct evfio_irq *irq);
 
@@ -190,7 +198,7 @@ int evfio_irq_unmask(struct evfio_irq *irq);
  *
  * To test a driver: the kernel signals the eventfd as if the device had raised the interrupt.
  *
- * Return: 0, or the errno of VFIO_DEVICE_SET_IRQS.
+ * Return: 0; or the errno of VFIO_DEVICE_SET_IRQS.
  */
 int evfio_irq_trigger(struct evfio_irq *irq);
 
@@ -199,7 +207,8 @@ int evfio_irq_trigger(struct evfio_irq *irq);
  * @irq: interrupt
  *
  * For poll() and its sisters: readable when the interrupt has fired; then evfio_irq_wait() with
- * timeout 0 takes the count. It stays the interrupt's: do not close it.
+ * timeout 0 takes the count. That the device is about to go is seen at evfio_device_fd(). It stays
+ * the interrupt's: do not close it.
  *
  * Return: the file descriptor.
  */

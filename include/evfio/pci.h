@@ -5,6 +5,8 @@
  *
  * What is read and written is the kernel's view of the configuration space, in which registers that
  * concern more than the device are read-only or do nothing.
+ *
+ * Threads: as <evfio/evfio.h> says; but evfio_pci_command() reads and then writes.
  */
 #ifndef EVFIO_PCI_H
 #define EVFIO_PCI_H

@@ -12,6 +12,8 @@
  *
  * A write is posted: reading any register of the device waits for it. Values are in the host's byte
  * order, registers are little-endian.
+ *
+ * Threads: as <evfio/evfio.h> says; an access is one, but for 64 bits of a 32-bit processor.
  */
 #ifndef EVFIO_REGION_H
 #define EVFIO_REGION_H
@@ -73,7 +75,7 @@ struct evfio_region {
  * @index: region, below evfio_device_regions()
  * @info: where the description goes
  *
- * Return: 0; -EINVAL when there is no such index; -ENODEV when the device was removed.
+ * Return: 0; -EINVAL: no such index; -ENODEV: the device was removed.
  */
 int evfio_region_info(const struct evfio_device *dev, uint32_t index,
 		      struct evfio_region_info *info);
@@ -83,7 +85,7 @@ int evfio_region_info(const struct evfio_device *dev, uint32_t index,
  * @dev: device
  * @name: one of the device's "reg-names", or a PCI name
  *
- * Return: its index; -ENOENT when no region has that name.
+ * Return: its index; -ENOENT: no region has that name.
  */
 int evfio_region_index(const struct evfio_device *dev, const char *name);
 
@@ -96,8 +98,8 @@ int evfio_region_index(const struct evfio_device *dev, const char *name);
  * The region is mapped if it can be, and reached by pread() and pwrite() otherwise; evfio_read32()
  * and its sisters work on both.
  *
- * Return: 0; -EINVAL when there is no such index; -ENXIO when the region is empty; -ENOMEM; or the
- * errno of mmap().
+ * Return: 0; -EINVAL: no such index; -ENXIO: the region is empty; -ENODEV: the device was removed;
+ * -ENOMEM; or the errno of mmap().
  */
 int evfio_region_map(const struct evfio_device *dev, uint32_t index, struct evfio_region **out);
 
@@ -107,7 +109,7 @@ int evfio_region_map(const struct evfio_device *dev, uint32_t index, struct evfi
  * @name: one of the device's "reg-names", or a PCI name
  * @out: where the region goes; the caller owns it, until evfio_region_unmap()
  *
- * Return: as evfio_region_map(); -ENOENT when no region has that name.
+ * Return: as evfio_region_map(); -ENOENT: no region has that name.
  */
 int evfio_region_map_name(const struct evfio_device *dev, const char *name,
 			  struct evfio_region **out);
@@ -163,9 +165,10 @@ int evfio_region_write(const struct evfio_region *region, uint64_t offset, unsig
 		       uint64_t value);
 
 /**
- * evfio_rmb() - reads before it, of memory or registers, are done before accesses after it
+ * evfio_rmb() - have reads before it, of memory or registers, done before accesses after it
  *
- * Devices are outside the inner shareable domain that CPUs are in, hence "osh" on Arm.
+ * What evfio_read32() and its sisters do by themselves. Devices are outside the inner shareable
+ * domain that CPUs are in, hence "osh" on Arm.
  */
 static inline void evfio_rmb(void)
 {
@@ -183,7 +186,10 @@ static inline void evfio_rmb(void)
 }
 
 /**
- * evfio_wmb() - writes before it, of memory or registers, are done before writes after it
+ * evfio_wmb() - have writes before it, of memory or registers, done before writes after it
+ *
+ * What evfio_write32() and its sisters do by themselves. A region that is mapped write-combined
+ * needs it after it was written by other means.
  */
 static inline void evfio_wmb(void)
 {
@@ -246,11 +252,10 @@ static inline int evfio_region_fast(const struct evfio_region *region, uint64_t 
  * @region: region
  * @offset: in bytes from the region's beginning
  *
- * One access of exactly this width, and so are evfio_read16(), evfio_read32() and evfio_read64();
- * but a 32-bit processor reads 64 bits as two halves, the lower one first. What is beyond the
- * region, or not a multiple of the width, or cannot be read, gives what a bus gives where nobody
- * answers, all ones; evfio_error() then tells which access it was. A mapped register of a device
- * that was removed raises SIGBUS.
+ * Each is one access of exactly its width; but a 32-bit processor reads 64 bits as two halves, the
+ * lower one first. What is beyond the region, or not a multiple of the width, or cannot be read,
+ * gives what a bus gives where nobody answers, all ones; evfio_error() then tells which access it
+ * was. A mapped register of a device that was removed raises SIGBUS.
  *
  * Return: the value, in the host's byte order.
  */
@@ -265,27 +270,6 @@ static inline uint8_t evfio_read8(const struct evfio_region *region, uint64_t of
 	return value;
 }
 
-/**
- * evfio_write8() - write a register
- * @region: region
- * @offset: in bytes from the region's beginning
- * @value: the value, in the host's byte order
- *
- * One access of exactly this width, and so are evfio_write16(), evfio_write32() and
- * evfio_write64(), but for 32-bit processors, as above. Where evfio_read8() would give all ones,
- * and to a region that cannot be written, it is lost.
- */
-static inline void evfio_write8(const struct evfio_region *region, uint64_t offset,
-				uint8_t value)
-{
-	if (!evfio_region_fast(region, offset, 1, EVFIO_REGION_WRITE)) {
-		evfio_region_slow_write(region, offset, 1, value);
-		return;
-	}
-	evfio_wmb();
-	EVFIO_STORE("strb %w0", value, (char *)region->base + offset);
-}
-
 static inline uint16_t evfio_read16(const struct evfio_region *region, uint64_t offset)
 {
 	uint16_t value;
@@ -297,18 +281,6 @@ static inline uint16_t evfio_read16(const struct evfio_region *region, uint64_t 
 	return EVFIO_LE16(value);
 }
 
-static inline void evfio_write16(const struct evfio_region *region, uint64_t offset,
-				 uint16_t value)
-{
-	if (!evfio_region_fast(region, offset, 2, EVFIO_REGION_WRITE)) {
-		evfio_region_slow_write(region, offset, 2, value);
-		return;
-	}
-	value = EVFIO_LE16(value);
-	evfio_wmb();
-	EVFIO_STORE("strh %w0", value, (char *)region->base + offset);
-}
-
 static inline uint32_t evfio_read32(const struct evfio_region *region, uint64_t offset)
 {
 	uint32_t value;
@@ -318,18 +290,6 @@ static inline uint32_t evfio_read32(const struct evfio_region *region, uint64_t 
 	EVFIO_LOAD("ldr %w0", value, (char *)region->base + offset);
 	evfio_rmb();
 	return EVFIO_LE32(value);
-}
-
-static inline void evfio_write32(const struct evfio_region *region, uint64_t offset,
-				 uint32_t value)
-{
-	if (!evfio_region_fast(region, offset, 4, EVFIO_REGION_WRITE)) {
-		evfio_region_slow_write(region, offset, 4, value);
-		return;
-	}
-	value = EVFIO_LE32(value);
-	evfio_wmb();
-	EVFIO_STORE("str %w0", value, (char *)region->base + offset);
 }
 
 static inline uint64_t evfio_read64(const struct evfio_region *region, uint64_t offset)
@@ -346,6 +306,51 @@ static inline uint64_t evfio_read64(const struct evfio_region *region, uint64_t 
 	evfio_rmb();
 	return EVFIO_LE64(value);
 #endif
+}
+
+/**
+ * evfio_write8() - write a register
+ * @region: region
+ * @offset: in bytes from the region's beginning
+ * @value: the value, in the host's byte order
+ *
+ * Each is one access of exactly its width; but a 32-bit processor writes 64 bits as two halves, the
+ * lower one first. Where evfio_read8() and its sisters would give all ones, and to a region that
+ * cannot be written, it is lost.
+ */
+static inline void evfio_write8(const struct evfio_region *region, uint64_t offset,
+				uint8_t value)
+{
+	if (!evfio_region_fast(region, offset, 1, EVFIO_REGION_WRITE)) {
+		evfio_region_slow_write(region, offset, 1, value);
+		return;
+	}
+	evfio_wmb();
+	EVFIO_STORE("strb %w0", value, (char *)region->base + offset);
+}
+
+static inline void evfio_write16(const struct evfio_region *region, uint64_t offset,
+				 uint16_t value)
+{
+	if (!evfio_region_fast(region, offset, 2, EVFIO_REGION_WRITE)) {
+		evfio_region_slow_write(region, offset, 2, value);
+		return;
+	}
+	value = EVFIO_LE16(value);
+	evfio_wmb();
+	EVFIO_STORE("strh %w0", value, (char *)region->base + offset);
+}
+
+static inline void evfio_write32(const struct evfio_region *region, uint64_t offset,
+				 uint32_t value)
+{
+	if (!evfio_region_fast(region, offset, 4, EVFIO_REGION_WRITE)) {
+		evfio_region_slow_write(region, offset, 4, value);
+		return;
+	}
+	value = EVFIO_LE32(value);
+	evfio_wmb();
+	EVFIO_STORE("str %w0", value, (char *)region->base + offset);
 }
 
 static inline void evfio_write64(const struct evfio_region *region, uint64_t offset,

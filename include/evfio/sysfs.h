@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * What sysfs knows about devices and groups; nothing here opens a device.
+ *
+ * Threads: as <evfio/evfio.h> says; but evfio_sysfs_set_root() is called before any other function.
  */
 #ifndef EVFIO_SYSFS_H
 #define EVFIO_SYSFS_H
+
+#include <stdbool.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -21,10 +25,10 @@ extern "C" {
  * @group: number of its IOMMU group; -1 if it has none. Up to Linux 6.1 a device-tree device, and
  *	up to 6.12 a PCI device below a host bridge of the device tree, gets one only when a driver
  *	is first bound to it
- * @has_iommu: non-zero if it has a group or, by "iommus" or "iommu-map" in the device tree, will
- *	get one
- * @coherent: 1 if its DMA sees the CPU's caches, 0 if not, -1 if nobody tells ("dma-coherent" in
- *	its node or in one above)
+ * @has_iommu: whether it has a group or, by "iommus" or "iommu-map" in the device tree, will get
+ *	one
+ * @coherent: 1 if its DMA sees the CPU's caches, 0 if not ("dma-coherent" in its node or in one
+ *	above); negative if nobody tells, in which case the library takes it for coherent
  * @pci_vendor: vendor of a PCI device, 0x8086; 0 on other buses, and so are the next two
  * @pci_device: device, as the vendor numbers it
  * @pci_class: class, subclass and programming interface, 0x010802
@@ -38,7 +42,7 @@ struct evfio_sysdev {
 	char *driver;
 	const char *vfio_driver;
 	int group;
-	int has_iommu;
+	bool has_iommu;
 	int coherent;
 	unsigned int pci_vendor;
 	unsigned int pci_device;
@@ -50,7 +54,7 @@ struct evfio_sysdev {
  * @name: device name, sysfs path or device-tree path, as for evfio_open()
  * @out: where it goes; the caller owns it, until evfio_sysdev_free()
  *
- * Return: 0; -ENOENT when there is none; -EINVAL for a name that cannot be one; -ENOMEM.
+ * Return: 0; -ENOENT: there is none; -EINVAL: @name cannot be one; -ENOMEM.
  */
 int evfio_sysdev_find(const char *name, struct evfio_sysdev **out);
 
@@ -71,7 +75,7 @@ int evfio_sysdev_list(struct evfio_sysdev **out);
  * The group's own devices and, with evfio's modules, those of its isolation set
  * (/sys/class/vfio/N/members).
  *
- * Return: 0; -ENOENT when there is no such group; -ENOMEM.
+ * Return: 0; -ENOENT: no such group; -ENOMEM.
  */
 int evfio_group_members(int group, struct evfio_sysdev **out);
 
@@ -82,8 +86,8 @@ int evfio_group_members(int group, struct evfio_sysdev **out);
  * Looks at what sysfs tells: bound to a VFIO driver, has a group, no member of the group is held by
  * a host driver. Somebody else's having it open, and permissions, show only when it is opened.
  *
- * Return: 0 when nothing speaks against it; otherwise a negative errno as evfio_open() would give,
- * with the reason in evfio_error().
+ * Return: 0: nothing speaks against it; or an errno as evfio_open() would give, with the reason in
+ * evfio_error().
  */
 int evfio_sysdev_check(const struct evfio_sysdev *dev);
 
@@ -101,7 +105,7 @@ void evfio_sysdev_free(struct evfio_sysdev *dev);
  * board. Names that the library reports still begin with "/sys". Call it before anything else: it
  * is not protected against other threads.
  *
- * Return: 0; the errno of realpath(): -ENOENT, -EACCES; -ENAMETOOLONG.
+ * Return: 0; -ENAMETOOLONG; or the errno of realpath(), such as -ENOENT and -EACCES.
  */
 int evfio_sysfs_set_root(const char *root);
 

@@ -6,6 +6,8 @@
  * VFIO opens a VF, the PF of which it has as well, only for who knows the PF's token; while VFs are
  * in use the PF too. docs/sriov.md says what that protects, and what it does not. The library
  * prints no token unless it is asked to, and leaves none in a message.
+ *
+ * Threads: as <evfio/evfio.h> says.
  */
 #ifndef EVFIO_TOKEN_H
 #define EVFIO_TOKEN_H
@@ -45,7 +47,7 @@ int evfio_token_new(struct evfio_token *token);
  *
  * Any UUID will do, not only those that evfio_token_new() makes.
  *
- * Return: 0; -EINVAL when that is no UUID: the message does not repeat it.
+ * Return: 0; -EINVAL: that is no UUID, which the message does not repeat.
  */
 int evfio_token_parse(const char *text, struct evfio_token *token);
 
@@ -64,7 +66,7 @@ void evfio_token_print(const struct evfio_token *token, char text[EVFIO_TOKEN_TE
  * VFs that are open stay open. Until its first user sets one, a PF's token is random, and nobody
  * knows it. It stays when the PF is closed, and goes when the PF is unbound from VFIO.
  *
- * Return: 0; -ENOTTY when @pf has no token, since it is no PF; or the errno of VFIO_DEVICE_FEATURE.
+ * Return: 0; -ENOTTY: @pf has no token, since it is no PF; or the errno of VFIO_DEVICE_FEATURE.
  */
 int evfio_token_set(struct evfio_device *pf, const struct evfio_token *token);
 
@@ -74,11 +76,11 @@ int evfio_token_set(struct evfio_device *pf, const struct evfio_token *token);
  *	evfio_open()
  * @name: as for evfio_open()
  * @token: the token. For a PF of which no VF is in use this one is set, whatever was set before;
- *	NULL leaves it and is what evfio_open() and evfio_open_in() do.
+ *	NULL leaves it and is what evfio_open() and evfio_open_in() do
  * @out: where the device goes; the caller owns it, until evfio_close()
  *
- * Return: as evfio_open(); -EACCES also when the device needs a token and this is not it; -EINVAL
- * when it takes none: no PF, nor a VF of one that VFIO has.
+ * Return: as evfio_open(); -EACCES also: the device needs a token, and this is not it; -EINVAL
+ * also: it takes none, being no PF, nor a VF of one that VFIO has.
  */
 int evfio_open_token(struct evfio_container *ct, const char *name, const struct evfio_token *token,
 		     struct evfio_device **out);
