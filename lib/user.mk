@@ -40,7 +40,7 @@ USER_LIB_SRCS := $(sort $(wildcard lib/*.c))
 USER_LIB_OBJS := $(USER_LIB_SRCS:%.c=$(UOUT)/obj/%.o)
 # examples/x.c is the program x, examples/sriov/x.c is sriov-x; libnvme.c is of those that drive disks.
 USER_SRIOV := $(patsubst examples/sriov/%.c,$(UOUT)/bin/sriov-%,$(sort $(wildcard examples/sriov/*.c)))
-USER_SINGLE := $(addprefix $(UOUT)/bin/,contig edu nvme pin pl031 pl061 virtio-blk)
+USER_SINGLE := $(addprefix $(UOUT)/bin/,contig driver edu nvme pin pl031 pl061 virtio-blk)
 USER_EXAMPLES := $(USER_SINGLE) $(USER_SRIOV)
 USER_EXAMPLE_OBJS := $(patsubst %.c,$(UOUT)/obj/%.o,$(wildcard examples/*.c examples/*/*.c))
 USER_TOOL_OBJS := $(patsubst %.c,$(UOUT)/obj/%.o,$(sort $(wildcard tools/*.c)))

@@ -26,6 +26,7 @@ done
 has '"last": "0x7ffffff"' 'info --json' evfio info --json 10000000.edu
 refuses '10000000.edu has no reset' 'reset of a device that has none' evfio reset 10000000.edu
 has 'driver       vfio-amba' 'info of an AMBA device' evfio info 9010000.pl031
+has 'id 0x010000ed: hello, device' 'the driver that README.md quotes runs' driver
 has '10! = 3628800' 'the example runs: interrupt' edu
 has 'all 4080 bytes are equal' 'DMA' edu
 has 'memory untouched' 'rogue DMA' edu
