@@ -48,6 +48,10 @@ USER_UNITS := $(patsubst tests/unit/%.c,$(UOUT)/unit/%,$(sort $(wildcard tests/u
 USER_BOARD := $(patsubst tests/unit/%.c,$(UOUT)/bin/%,$(sort $(wildcard tests/unit/board-*.c)))
 USER_UNIT_LIBS := $(patsubst %.c,$(UOUT)/obj/%.o,$(sort $(wildcard tests/unit/lib*.c)))
 
+USER_HEADERS := $(sort $(wildcard include/evfio/*.h))
+# The manual's section 3, of which libevfio.3 is made last.
+USER_MAN3 := $(BUILD)/man3
+
 USER_A := $(UOUT)/lib/libevfio.a
 USER_SO := $(UOUT)/lib/libevfio.so.$(EVFIO_VERSION)
 
@@ -63,7 +67,7 @@ endif
 # Objects of programs are kept as well, for the next build.
 .SECONDARY:
 
-user: $(USER_A) $(UOUT)/lib/libevfio.so $(UOUT)/bin/evfio $(USER_EXAMPLES)
+user: $(USER_A) $(UOUT)/lib/libevfio.so $(UOUT)/bin/evfio $(USER_EXAMPLES) $(USER_MAN3)/libevfio.3
 # What is linked statically is for the board, and so are the library's tests there.
 ifeq ($(STATIC),1)
 user: $(USER_BOARD)
@@ -115,6 +119,12 @@ $(USER_BOARD): $(UOUT)/bin/%: $(UOUT)/obj/tests/unit/%.o $(UOUT)/obj/tests/unit/
 	$(USER_SAY) LD $@
 	$(USER_Q)$(CC) -pthread $(CFLAGS) $(USER_LDFLAGS) -o $@ $^
 
+$(USER_MAN3)/libevfio.3: docs/man/pages.awk docs/man/libevfio.3 $(USER_HEADERS) examples/driver.c \
+		tests/unit/test-manual.c
+	@rm -rf $(@D) && mkdir -p $(@D)
+	$(USER_SAY) MAN $(@D)
+	$(USER_Q)awk -v out=$(@D) -f $^
+
 # A program linked with or without -static is another program: note which it was, and link anew when
 # that changes.
 $(UOUT)/static: FORCE
@@ -140,8 +150,6 @@ unit: user $(USER_UNITS)
 	$(USER_Q)CC='$(CC)' UOUT='$(UOUT)' tests/unit/run $(USER_UNITS)
 
 USER_MAN1 := $(sort $(wildcard docs/man/*.1))
-USER_MAN3 := $(sort $(wildcard docs/man/*.3))
-USER_HEADERS := $(sort $(wildcard include/evfio/*.h))
 USER_UAPI := $(sort $(wildcard include/uapi/linux/*.h))
 
 # The examples are installed as they are, with a makefile of their own: to be read, and to begin with.
@@ -168,14 +176,15 @@ install-user: user
 		-e 's|@VERSION@|$(EVFIO_VERSION)|' lib/libevfio.pc.in \
 		>'$(DESTDIR)$(LIBDIR)/pkgconfig/libevfio.pc'
 	install -m 644 $(USER_MAN1) '$(USER_MAN)/man1'
-	install -m 644 $(USER_MAN3) '$(USER_MAN)/man3'
+	install -m 644 $(USER_MAN3)/*.3 '$(USER_MAN)/man3'
 	install -m 644 tools/completion.bash '$(USER_COMPLETIONS)/evfio'
 	install -m 644 tools/udev.rules '$(USER_RULES)/80-vfio.rules'
 	install -m 644 tools/mdev.conf '$(DESTDIR)$(PREFIX)/share/evfio'
 	for f in $(USER_EXAMPLE_SRCS); do install -m 644 $$f '$(DESTDIR)$(DOCDIR)'/$$f || exit 1; done
 	$(if $(DESTDIR),,ldconfig 2>/dev/null || :)
 
-uninstall-user:
+uninstall-user: $(USER_MAN3)/libevfio.3
+	for f in $(USER_MAN3)/*.3; do rm -f '$(USER_MAN)'/man3/$${f##*/} || exit 1; done
 	rm -rf '$(DESTDIR)$(DOCDIR)/examples' '$(USER_INCLUDE)/evfio' '$(DESTDIR)$(PREFIX)/share/evfio'
 	rm -f '$(DESTDIR)$(PREFIX)/bin/evfio' '$(USER_COMPLETIONS)/evfio' '$(USER_RULES)/80-vfio.rules' \
 		'$(DESTDIR)$(LIBDIR)/libevfio.a' \
@@ -184,5 +193,4 @@ uninstall-user:
 		'$(DESTDIR)$(LIBDIR)/$(notdir $(USER_SO))' \
 		'$(DESTDIR)$(LIBDIR)/pkgconfig/libevfio.pc' \
 		$(USER_UAPI:include/uapi/%='$(USER_INCLUDE)/%') \
-		$(USER_MAN1:docs/man/%='$(USER_MAN)/man1/%') \
-		$(USER_MAN3:docs/man/%='$(USER_MAN)/man3/%')
+		$(USER_MAN1:docs/man/%='$(USER_MAN)/man1/%')

@@ -85,6 +85,7 @@ struct fake_vfio {
 	bool not_viable;
 	bool no_caps;			/* VFIO_IOMMU_GET_INFO without capabilities */
 	bool fixed_irq;			/* interrupt 0 cannot be masked */
+	bool can_reset;			/* platform devices have a reset */
 	bool no_wc;			/* a VFIO that is not evfio's: no EVFIO_DEVICE_REGION_WC */
 	uint32_t config_size;
 	uint32_t vectors;		/* how many of MSI or MSI-X can be had */
@@ -104,6 +105,7 @@ struct fake_vfio {
 	unsigned int buffers;		/* what EVFIO_IOMMU_REGISTER holds */
 	unsigned int stale;		/* windows unmapped lazily since the last flush */
 	unsigned int unmask_count, mask_count;
+	unsigned int resets;
 	int irq_fd[2];			/* eventfds; -1: none */
 	uint32_t kind, enabled;		/* PCI: which interrupts are in use, and how many */
 	int32_t vector_fd[4];

@@ -739,7 +739,8 @@ static int device_ioctl(unsigned long request, void *arg)
 
 	switch (request) {
 	case VFIO_DEVICE_GET_INFO:
-		info->flags = VFIO_DEVICE_FLAGS_PLATFORM;
+		info->flags = VFIO_DEVICE_FLAGS_PLATFORM |
+			      (fake.can_reset ? VFIO_DEVICE_FLAGS_RESET : 0);
 		info->num_regions = 4;
 		info->num_irqs = 3 + !!fake.msi;
 		return 0;
@@ -749,6 +750,9 @@ static int device_ioctl(unsigned long request, void *arg)
 		return get_irq_info(arg);
 	case VFIO_DEVICE_SET_IRQS:
 		return ((struct vfio_irq_set *)arg)->index == 3 ? msi_set_irqs(arg) : set_irqs(arg);
+	case VFIO_DEVICE_RESET:
+		fake.resets++;
+		return 0;
 	case EVFIO_DEVICE_REGION_WC:
 		return region_wc(arg);
 	case EVFIO_DEVICE_MSI:
