@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -230,13 +231,16 @@ def run_tool(*command):
 def device_tree(cpu, smp, more="", layout="platform", of=ARM64):
     """QEMU's own device tree for this machine with the board's overlay merged in, kept in the build directory.
 
-    more: the name of one more overlay beside this file, or ""; the PCI board has no other
+    more: the name of one more overlay beside this file, the file of one elsewhere, or ""; the PCI board
+        has no other
     of: the architecture
     """
-    result = BUILD / "vm" / f"board-{layout}-{cpu}-{smp}{more and '-'}{more}.dtb"
+    last = Path(more).resolve() if more.endswith(".dtso") else Path(__file__).with_name(f"{more}.dtso")
+    name = f"{last.stem}-{zlib.crc32(str(last).encode()):08x}" if more.endswith(".dtso") else more
+    result = BUILD / "vm" / f"board-{layout}-{cpu}-{smp}{name and '-'}{name}.dtb"
     overlays = [*([Path(__file__).with_name("armhf.dtso")] if of is ARMHF else []),
                 *([OVERLAY] if layout == "platform" else []),
-                *([Path(__file__).with_name(f"{more}.dtso")] if more else [])]
+                *([last] if more else [])]
     newest = max(p.stat().st_mtime for p in (*overlays, Path(__file__)))
     if result.exists() and result.stat().st_mtime > newest:
         return result
@@ -460,7 +464,7 @@ def run_all(name, commands, programs=(), modules="evfio", parameters=(), smp=2, 
         image as /bin/vmlinuz, "gic2" one whose MSIs are not told apart by their senders, "gic4" (with
         "kvm") one that can deliver them to a guest, "igb" one more function on the PCI board, "noiommu" one
         without its SMMU, the platform board with virtio's disks
-    overlay: of the device tree, one more, by its name
+    overlay: of the device tree, one more, by its name or its file
     echo: pass the guest's output on to stdout as it comes
     layout: one of BOARDS
     stock: names of the kernel's modules to load first
