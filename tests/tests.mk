@@ -66,7 +66,7 @@ tests: $(abi-programs) $(if $(filter %-armhf,$(KERNELS)),$(armhf-programs))
 
 check:
 	$(call guest-build,$(KERNELS))
-	@tests/vm/fetch checkpatch clients qemu 6.1
+	@tests/vm/fetch checkpatch clients qemu dts 6.1
 	@$(MAKE) -s --no-print-directory $(AT_ONCE) tests clients
 	@KERNELS="$(KERNELS)" LINT_KERNELS="$(LINT_KERNELS)" T="$(T)" PYTHONDONTWRITEBYTECODE=1 \
 		/usr/bin/python3 -m pytest -p no:cacheprovider -v --no-header -rN \

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What needs no guest: the unit tests and the checks of the source."""
+"""The unit tests, the checks of the source, of device trees and of the documentation."""
 
 import subprocess
 
@@ -21,6 +21,7 @@ def job(*command):
     pytest.param(job("make", "-s", "--no-print-directory", "unit"), id="unit"),
     pytest.param(job("tests/lint"), id="lint"),
     pytest.param(job("tests/build", "6.1"), id="build"),
+    pytest.param(job("tests/dts/check.py"), id="dts"),
 ])
 def test_host(job, count):
     count(job)
