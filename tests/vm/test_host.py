@@ -22,6 +22,7 @@ def job(*command):
     pytest.param(job("tests/lint"), id="lint"),
     pytest.param(job("tests/build", "6.1"), id="build"),
     pytest.param(job("tests/dts/check.py"), id="dts"),
+    pytest.param(job("tests/docs/check.py"), id="docs"),
 ])
 def test_host(job, count):
     count(job)
