@@ -3,6 +3,7 @@
 # The board and the tests on it; included by the top Makefile.
 #
 #	make demo	the whole story on one kernel, step by step
+#	make demo-picture	docs/demo.svg, anew
 #	make check	everything; KERNELS="6.1 6.12 7.2 7.2-16k 6.1-armhf" chooses kernels, T="NAME..." programs
 #	make check-oracle	the programs for the PCI board, on the kernel's own VFIO;  KERNELS=6.12-sanitize: those
 #				without an IOMMU too
@@ -61,7 +62,7 @@ $(call user-build,$(CROSS),aarch64-linux-gnu,guest)
 $(if $(filter %-armhf,$(1)),$(call user-build,arm-linux-gnueabihf-,arm-linux-gnueabihf,guest-armhf))
 endef
 
-.PHONY: check check-oracle demo shell gdb lint lint-7.2 tests
+.PHONY: check check-oracle demo demo-picture shell gdb lint lint-7.2 tests
 tests: $(abi-programs) $(if $(filter %-armhf,$(KERNELS)),$(armhf-programs))
 
 check:
@@ -83,6 +84,11 @@ check-oracle:
 demo:
 	$(call guest-build,$(KERNEL))
 	@tests/vm/run --kernel $(KERNEL) --file tests/vm/demo -- sh /bin/demo
+
+demo-picture:
+	$(call guest-build,$(KERNEL))
+	@tests/vm/run --kernel $(KERNEL) --file tests/vm/demo -- sh /bin/demo >$(BUILD)/demo.txt
+	@tests/docs/render.py <$(BUILD)/demo.txt >$(BUILD)/demo.svg && mv $(BUILD)/demo.svg docs/demo.svg
 
 shell gdb:
 	$(call guest-build,$(KERNEL))

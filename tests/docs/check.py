@@ -9,15 +9,19 @@ names		what README.md and docs/ name is there: make's targets and variables, sub
 messages	docs/troubleshooting.md has each message of the modules and of the library, and no other
 tutorial	docs/tutorial.md is done, on the board: a fenced block whose first line names a file becomes that file,
 		or is added to it; one in sh is run here; one in console on the board, where each line that begins with
-		"# " is a command and those that follow are what it prints ("..." is any number of lines)
+		"# " is a command and those that follow are what it prints ("..." is any number of lines); and
+		docs/demo.svg shows what its first command does
 """
 
+import difflib
 import functools
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import render
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -186,6 +190,16 @@ def session(lines):
     return steps
 
 
+def check_picture(said):
+    """Whether docs/demo.svg is what `make demo` says, but for the date and number of a node in /dev."""
+    def steady(lines):
+        return [re.sub(r"\d+", "N", re.sub(r" [A-Z]\w\w +\d+ [\d:]+ ", " ", line)) if line.startswith("crw") else line
+                for line in lines if line]
+    drawn = steady(render.written((ROOT / "docs" / "demo.svg").read_text()))
+    shown = steady(render.shown(said))
+    point("docs/demo.svg: what make demo shows", list(difflib.unified_diff(drawn, shown, "drawn", "shown", n=0, lineterm="")))
+
+
 def check_tutorial():
     tutorial = ROOT / "docs" / "tutorial.md"
     started, steps, begun = "", [], set()
@@ -210,6 +224,8 @@ def check_tutorial():
             point(f"docs/tutorial.md: {lines[0]}", [done.stdout] if done.returncode else [])
             if done.returncode:
                 return
+            if lines == ["make demo"]:
+                check_picture(done.stdout)
     assert started and len(steps) > 5 and len(begun) > 1
     script = work / "session"
     script.write_text("".join(f"echo '@step'\n{command} 2>&1\n" for command, _ in steps))
