@@ -6,7 +6,8 @@
 
 names		what README.md and docs/ name is there: make's targets and variables, subcommands and options of
 		evfio, parameters of modules, functions of the library, files
-messages	docs/troubleshooting.md has each message of the modules and of the library, and no other
+messages	docs/troubleshooting.md has each message of the modules and of the library, and no other; docs/porting.md
+		quotes evfio doctor
 tutorial	docs/tutorial.md is done, on the board: a fenced block whose first line names a file becomes that file,
 		or is added to it; one in sh is run here; one in console on the board, where each line that begins with
 		"# " is a command and those that follow are what it prints ("..." is any number of lines); and
@@ -169,6 +170,16 @@ def check_messages():
             message for message in told if message not in said])
         point(f"docs/troubleshooting.md, {title}: each once", [
             message for message in set(told) if told.count(message) > 1])
+    check_doctor()
+
+
+def check_doctor():
+    """Whether docs/porting.md has the words of evfio doctor."""
+    said = messages("say", "lib/doctor.c")
+    rows = re.findall(r"^\| `([^`]+)`(?:, of a node)? \| .* \| .* \|$", (ROOT / "docs" / "porting.md").read_text(),
+                      re.MULTILINE)
+    point("docs/porting.md: evfio doctor says such", ["no row"] if len(rows) < 5 else [
+        row for row in rows if not any(row.replace("...", "…") in message for message in said)])
 
 
 # ------------------------------------------------------------------------------------------- tutorial
