@@ -3,7 +3,7 @@
 # libevfio, the evfio command, the examples, their unit tests and manual pages. Included by the top
 # Makefile, which sets CROSS_COMPILE, CC, AR, BUILD, PREFIX, DESTDIR and V.
 #
-#	make user [CROSS_COMPILE=aarch64-linux-gnu-] [STATIC=1] [JSON_CFLAGS=... JSON_LIBS=...]
+#	make user [CROSS_COMPILE=aarch64-linux-gnu-] [STATIC=1] [SHARED=0] [JSON_CFLAGS=... JSON_LIBS=...]
 #	make unit
 #	make install-user uninstall-user [DESTDIR=...] [PREFIX=/usr/local] [LIBDIR=...] [DOCDIR=...]
 
@@ -67,7 +67,10 @@ endif
 # Objects of programs are kept as well, for the next build.
 .SECONDARY:
 
-user: $(USER_A) $(UOUT)/lib/libevfio.so $(UOUT)/bin/evfio $(USER_EXAMPLES) $(USER_MAN3)/libevfio.3
+# SHARED=0 where the C library has no shared ones.
+USER_LINKS := $(if $(filter 0,$(SHARED)),,$(UOUT)/lib/libevfio.so)
+
+user: $(USER_A) $(USER_LINKS) $(UOUT)/bin/evfio $(USER_EXAMPLES) $(USER_MAN3)/libevfio.3
 # What is linked statically is for the board, and so are the library's tests there.
 ifeq ($(STATIC),1)
 user: $(USER_BOARD)
@@ -169,9 +172,11 @@ install-user: user
 	install -m 644 $(USER_HEADERS) '$(USER_INCLUDE)/evfio'
 	install -m 644 $(USER_UAPI) '$(USER_INCLUDE)/linux'
 	install -m 644 $(USER_A) '$(DESTDIR)$(LIBDIR)'
+ifneq ($(USER_LINKS),)
 	install -m 755 $(USER_SO) '$(DESTDIR)$(LIBDIR)'
 	ln -sf $(notdir $(USER_SO)) '$(DESTDIR)$(LIBDIR)/libevfio.so.$(USER_SOVERSION)'
 	ln -sf libevfio.so.$(USER_SOVERSION) '$(DESTDIR)$(LIBDIR)/libevfio.so'
+endif
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)/%=$${prefix}/%)|' \
 		-e 's|@VERSION@|$(EVFIO_VERSION)|' lib/libevfio.pc.in \
 		>'$(DESTDIR)$(LIBDIR)/pkgconfig/libevfio.pc'
