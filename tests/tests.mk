@@ -109,3 +109,4 @@ include tests/kernel/kernel.mk
 include tests/fuzz/fuzz.mk
 include tests/bench/bench.mk
 include tests/mutants/mutants.mk
+include tests/buildroot/buildroot.mk

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The Buildroot tree, with a checkout of Buildroot; included by tests/tests.mk.
+#
+#	make check-buildroot BUILDROOT=DIR
+
+.PHONY: check-buildroot
+check-buildroot:
+	@tests/buildroot/run '$(BUILDROOT)'
