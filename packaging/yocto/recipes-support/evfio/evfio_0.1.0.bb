@@ -10,7 +10,7 @@ LIC_FILES_CHKSUM = "file://LICENSES/LGPL-2.1-or-later.txt;md5=4fbd65380cdd255951
 
 DEPENDS = "json-c"
 
-inherit pkgconfig externalsrc
+inherit bash-completion externalsrc pkgconfig
 
 EXTERNALSRC = "${EVFIO_TREE}"
 EXTERNALSRC_SYMLINKS = ""
