@@ -102,8 +102,8 @@ help:
 #H make modules            modules only: KDIR=DIR [ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-]
 #H make user | unit        user land only | its unit tests
 #H make lint               every static check
-#H make check-oracle | check-sanitize | check-buildroot | coverage | differ | fuzz | fail-nth | mutants | bench
-#H                         see docs/contributing.md
+#H make check-oracle | check-sanitize | check-packages | check-buildroot | coverage | differ | fuzz | fail-nth
+#H                         | mutants | bench          see docs/contributing.md
 #H make menuconfig | NAME_defconfig | savedefconfig
 #H make install | modules_install | uninstall | modules_uninstall
 #H                         [DESTDIR=DIR] [PREFIX=/usr/local] [LIBDIR=DIR] [DOCDIR=DIR]

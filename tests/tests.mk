@@ -110,3 +110,4 @@ include tests/fuzz/fuzz.mk
 include tests/bench/bench.mk
 include tests/mutants/mutants.mk
 include tests/buildroot/buildroot.mk
+include tests/packaging/packaging.mk
