@@ -76,7 +76,7 @@ check:
 check-oracle:
 	$(call guest-build,)
 	@tests/vm/fetch clients qemu $(filter-out %-sanitize,$(KERNELS))
-	@$(if $(filter %-sanitize,$(KERNELS)),tests/kernel/build)
+	@$(if $(filter %-sanitize,$(KERNELS)),tests/kernel/build 6.12-sanitize)
 	@$(MAKE) -s --no-print-directory $(AT_ONCE) tests clients
 	@ORACLE=1 KERNELS="$(KERNELS)" T="$(T)" PYTHONDONTWRITEBYTECODE=1 \
 		/usr/bin/python3 -m pytest -p no:cacheprovider -v --no-header -rN tests/vm/test_guest.py

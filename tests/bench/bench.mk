@@ -7,6 +7,7 @@
 #	make bench-record	... and make what is now the record, also in docs/costs.md
 #	make bench-repeat	... twice: how far are two runs apart?
 #	make bench-wall		nanoseconds, in PAIRS=5 pairs of boots on each kernel: never the same twice
+#	make bench-iommufd	against iommufd as well, on a kernel that is built for it
 #	make bench-scale	what two threads map in the time of one, and whether a million mappings are slower than few
 #	make bench-disk		examples/virtio-blk.c against the kernel's own driver: disk.sh
 #	make bench-profile	where the instructions go, by function: of PROFILE=page, ranges, move, pread, irq or open
@@ -39,7 +40,8 @@ $(BUILD)/bench/disk: tests/bench/disk.c
 	@mkdir -p $(@D)
 	$(CROSS)gcc -static -s -O2 -Wall -Wextra -Wconversion -Werror -o $@ $<
 
-.PHONY: bench bench-check bench-record bench-repeat bench-wall bench-profile bench-scale bench-disk
+.PHONY: bench bench-check bench-record bench-repeat bench-wall bench-iommufd bench-profile bench-scale \
+	bench-disk
 bench bench-check bench-record bench-repeat bench-wall:
 	$(call guest-build,$(BENCH_KERNELS))
 	$(floor-build)
@@ -51,6 +53,11 @@ bench-profile:
 	$(call guest-build,$(BENCH_KERNELS))
 	@$(MAKE) -s --no-print-directory $(BUILD)/bench/guest
 	@set -e; for kernel in $(BENCH_KERNELS); do tests/bench/profile.py $(PROFILE) $$kernel; done
+
+bench-iommufd:
+	$(call guest-build,6.12-plain)
+	@$(MAKE) -s --no-print-directory $(BUILD)/bench/guest
+	@tests/bench/bench.py --iommufd 6.12-plain
 
 # The kernel's modules beside evfio's, on one kernel.
 bench-scale:

@@ -7,6 +7,7 @@
 	tests/bench/bench.py --record 6.1 6.12		and make that the record, also docs/costs.*
 	tests/bench/bench.py --repeat 6.1 6.12		measure twice: how far do two runs differ?
 	tests/bench/bench.py --wall 5 6.1 6.12		nanoseconds instead, in 5 pairs of boots
+	tests/bench/bench.py --iommufd 6.12-plain	against iommufd, in the place of a container
 
 guest.c runs under -icount, where the guest's clock counts instructions, so that neither the machine nor
 what else it does matters. It runs in three guests, on the same kernel: one with evfio's modules, one with
@@ -19,6 +20,10 @@ kernel will do: forwarding never enters it.
 
 Since two runs agree, --check takes the kernel's figures from the cache if all is as it was then: QEMU, kernel,
 device tree, programs.
+
+Debian's kernels have no iommufd; the one that tests/kernel/build makes has, and VFIO for platform devices. So
+there is the same device in the three guests of --iommufd: with evfio, with the kernel's container (type1), and
+with /dev/iommu, which takes the calls of one.
 
 Instructions say nothing of caches and locks that are fought for, and an emulator's nanoseconds say little
 of any processor's; --wall gives the latter, for a second look. Pairs of boots take turns in who is first;
@@ -62,6 +67,16 @@ COMMANDS = {
     "floor": "guest floor",
 }
 FLOOR_DEVICE = "10000000.edu"
+
+# On a kernel that has all three.
+PLATFORM_COMMANDS = {
+    "evfio": "guest platform 10000000.edu",
+    "type1": "guest platform 10000000.edu",
+    "iommufd": "mount -o bind /dev/iommu /dev/vfio/vfio && guest platform 10000000.edu",
+}
+# The kernel's wants to know how to reset the device, and that its interrupts are told from other devices'.
+KERNEL_PARAMETERS = ("vfio-platform.reset_required=0", "vfio_iommu_type1.allow_unsafe_interrupts=1",
+                     "iommufd.allow_unsafe_interrupts=1")
 
 TIMEOUT = 1800      # seconds, for a guest
 
@@ -113,17 +128,17 @@ def device_trees():
                        OUT / f"{side}.dtb")
 
 
-def prepare(name, side, command=None, wall=False):
+def prepare(name, side, command=None, wall=False, modules=None, parameters=()):
     """The command line of a guest that runs guest.c on these modules, and its files."""
     command = command or ("WALL=1 " if wall else "") + COMMANDS[side]
     image = OUT / f"{name}-{side}.cpio"
-    modules = {"evfio": board.needed_modules, "in-kernel": stock_chain,
+    modules = modules or {"evfio": board.needed_modules, "in-kernel": stock_chain,
                "floor": lambda kernel: [OUT / "floor" / kernel / "floor.ko"]}[side](name)
     # The kernel itself finds the PCI functions, and sets them up.
     functions = () if side == "in-kernel" else board.FUNCTIONS
     with mock.patch.object(board, "FUNCTIONS", functions):
         image.write_bytes(board.initramfs(name, [(command, TIMEOUT)], [GUEST], modules,
-                                          (f"floor.dev={FLOOR_DEVICE}",), ()))
+                                          (f"floor.dev={FLOOR_DEVICE}", *parameters), ()))
     guest = ["qemu-system-aarch64", "-M", board.MACHINE, "-cpu", board.CPU, "-smp", "1",
              "-m", "2560M", "-nodefaults", "-display", "none", "-no-reboot",
              *([] if wall else COUNTING),
@@ -252,6 +267,25 @@ def measure_wall(name, pairs):
         print(f"  {operation:50}{number(statistics.median(ours)):>14}"
               f"{number(statistics.median(theirs)):>14}{statistics.median(ratios):8.3f}"
               f"  {min(ratios):.3f} to {max(ratios):.3f}", flush=True)
+
+
+def measure_iommufd(name):
+    """Print what operations cost with evfio, and its ratio to the kernel's container and to iommufd."""
+    figures = {}
+    for side, command in PLATFORM_COMMANDS.items():
+        own = side == "evfio"
+        guest = prepare(name, "evfio", command, modules=None if own else board.kernel_modules(name, "platform"),
+                        parameters=() if own else KERNEL_PARAMETERS)
+        figures[side], _ = measure(name, guest)
+    print(f"Linux {name} ({board.release(name)}), a platform device, instructions")
+    print(f"  {'':50}{'evfio':>14}{'type1':>14}{'ratio':>8}{'iommufd':>14}{'ratio':>8}")
+    for operation, (unit, ours) in figures["evfio"].items():
+        line = f"  {operation:50}{number(ours):>14}"
+        for side in "type1", "iommufd":
+            theirs = figures[side].get(operation, (unit, None))[1]
+            line += f"{number(theirs):>14}" + (f"{ours / theirs:8.3f}" if theirs else f"{'-':>8}")
+        if unit == "instructions":
+            print(line)
 
 
 def number(value):
@@ -413,11 +447,17 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--repeat", action="store_true")
+    parser.add_argument("--iommufd", action="store_true")
     parser.add_argument("--wall", type=int, metavar="PAIRS")
     parser.add_argument("kernels", nargs="+", metavar="KERNEL")
     args = parser.parse_args()
 
     OUT.mkdir(parents=True, exist_ok=True)
+    if args.iommufd:
+        device_trees()
+        for name in args.kernels:
+            measure_iommufd(name)
+        return 0
     if args.wall:
         device_trees()
         for name in args.kernels:

@@ -12,7 +12,7 @@ SANITIZED := 6.12-sanitize
 .PHONY: check-sanitize coverage sanitize-kernel
 sanitize-kernel:
 	@tests/vm/setup
-	@tests/kernel/build
+	@tests/kernel/build $(SANITIZED)
 
 check-sanitize:
 	$(call guest-build,$(SANITIZED))
