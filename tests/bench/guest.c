@@ -96,6 +96,20 @@ static double since(uint64_t start)
 	return (double)(counter() - start) * per_tick;
 }
 
+static int compare(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* For what takes so long that something else comes between now and then. Sorts @values. */
+static double median(double *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), compare);
+	return values[count / 2];
+}
+
 /* ---- the device, on either bus ---- */
 
 static const char *sysfs(const char *name, const char *file)
@@ -483,16 +497,17 @@ static void bench_interrupt(const struct dev *d)
 /* @reset: also what a reset costs in between. */
 static void bench_device_fd(const struct dev *d, const char *what, bool reset)
 {
-	const int times = 3000;
+	enum { TIMES = 3000 };
+	static double resets[TIMES];
 	uint64_t start;
-	double total = 0, resets = 0;
+	double total = 0;
 	int fd;
 
 	settle(5);
 	/* A first round to grow what grows once. */
-	for (int i = -10; i < times; i++) {
+	for (int i = -10; i < TIMES; i++) {
 		if (!i)
-			total = 0, resets = 0;
+			total = 0;
 		start = counter();
 		fd = device_fd(d->group, d->name);
 		total += since(start);
@@ -500,15 +515,15 @@ static void bench_device_fd(const struct dev *d, const char *what, bool reset)
 		if (reset) {
 			start = counter();
 			must(xioctl(fd, VFIO_DEVICE_RESET, NULL), "RESET");
-			resets += since(start);
+			resets[i < 0 ? 0 : i] = since(start);
 		}
 		start = counter();
 		close(fd);
 		total += since(start);
 	}
-	row(what, "instructions", total / times);
+	row(what, "instructions", total / TIMES);
 	if (reset)
-		row("reset, by a reset line", "instructions", resets / times);
+		row("reset, by a reset line", "instructions", median(resets, TIMES));
 }
 
 /* From no fd at all to a transfer under way. What undoes it is not counted. */
@@ -634,25 +649,18 @@ static double threads_take(const struct dev *d, unsigned int threads, size_t siz
 	return seconds() - began;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 /* Pairs, of which the median counts, as the machine may do other things as well. */
 static void bench_threads(const struct dev *d, size_t size, int times)
 {
-	double ratio[PAIRS];
+	double ratio[PAIRS], middle;
 
 	for (int i = 0; i < PAIRS; i++) {
 		ratio[i] = 2 * threads_take(d, 1, size, times);
 		ratio[i] /= threads_take(d, 2, size, times);
 	}
-	qsort(ratio, PAIRS, sizeof(ratio[0]), compare_doubles);
+	middle = median(ratio, PAIRS);
 	printf("map + unmap %zu KiB: two threads do %.2f (%.2f to %.2f) times what one does\n",
-	       size / 1024, ratio[PAIRS / 2], ratio[0], ratio[PAIRS - 1]);
+	       size / 1024, middle, ratio[0], ratio[PAIRS - 1]);
 }
 
 /* Of memory that repeats, since there is not as much. */
