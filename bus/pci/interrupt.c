@@ -180,6 +180,7 @@ void pci_irq_begin(struct evfio_device *vdev)
 	pv->woken = pci_sleeps(pv->pdev) && pv->in_use == VFIO_PCI_MSIX_IRQ_INDEX;
 	if (pv->woken) {
 		pci_read_config_word(pv->pdev, PCI_COMMAND, &pv->command);
+		pci_read_config_word(pv->pdev, pv->pdev->pm_cap + PCI_PM_CTRL, &pv->data_select);
 		pci_power(pv, PCI_D0);
 	}
 	pci_read_config_word(pv->pdev, PCI_COMMAND, &command);
@@ -202,6 +203,9 @@ void pci_irq_end(struct evfio_device *vdev)
 		pci_write_config_word(pv->pdev, PCI_COMMAND, command & ~PCI_COMMAND_MEMORY);
 	}
 	if (pv->woken) {
+		/* Waking it has cleared this. */
+		pci_write_config_word(pv->pdev, pv->pdev->pm_cap + PCI_PM_CTRL,
+				      pv->data_select & PCI_PM_CTRL_DATA_SEL_MASK);
 		pci_power(pv, PCI_D3hot);
 		pci_write_config_word(pv->pdev, PCI_COMMAND, pv->command);
 	}

@@ -23,7 +23,7 @@ enum pci_vfs { VFS_NONE, VFS_COMING, VFS_THERE };
  * @resettable: it has a reset of its own
  * @in_use: VFIO_PCI_*_IRQ_INDEX that has interrupts, or VFIO_PCI_NUM_IRQS
  * @forced_memory, @woken: memory decoding is on, it is in D0, only for the sake of interrupt set-up
- * @command: what the user wrote there while it slept, of one that is woken
+ * @command, @data_select: of one that is woken: what the user wrote there, and to power control
  * @pages: what is left of the page of each BAR that is smaller, so that nobody else is given it
  * @io: mappings of I/O port BARs, while open
  * @config: the user's view of configuration space, while open
@@ -48,7 +48,7 @@ struct pci_vdev {
 	u32			in_use;
 	bool			forced_memory;
 	bool			woken;
-	u16			command;
+	u16			command, data_select;
 	struct resource		pages[PCI_STD_NUM_BARS];
 	void __iomem		*io[PCI_STD_NUM_BARS];
 	struct pci_config	*config;

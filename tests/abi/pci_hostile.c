@@ -400,6 +400,7 @@ static void woken(void)
 /* One that is woken for its vectors' sake, and forgets when it wakes, sleeps on as it was. */
 static void sleeps_on(void)
 {
+	const uint32_t asleep = PCI_PM_CTRL_DATA_SEL_MASK | 3;
 	int32_t efds[2] = { efd_new(0), efd_new(0) };
 	uint32_t power, command;
 	struct dev d;
@@ -408,10 +409,10 @@ static void sleeps_on(void)
 	power = cfg_cap(&d, PCI_CAP_ID_PM) + PCI_PM_CTRL;
 	is(irq_vectors(d.fd, MSIX, 0, 2, efds), 0, "a function has vectors");
 	command = cfg_read(&d, PCI_COMMAND, 2);
-	cfg_write(&d, power, 2, cfg_read(&d, power, 2) | 3);
+	cfg_write(&d, power, 2, cfg_read(&d, power, 2) | asleep);
 	cfg_command(&d, MASTER, 0);
 	is(irq_mask(d.fd, INTX), -EINVAL, "asleep, it has no other interrupts: EINVAL");
-	is(cfg_read(&d, power, 2) & 3, 3, "it sleeps on");
+	is(cfg_read(&d, power, 2) & asleep, asleep, "it sleeps on, its power control is as it was");
 	is(cfg_read(&d, PCI_COMMAND, 2), command | MASTER, "with what was written to it meanwhile");
 	cfg_write(&d, power, 2, cfg_read(&d, power, 2) & ~3u);
 	is(cfg_read(&d, PCI_COMMAND, 2), command, "which it forgets when it wakes");
