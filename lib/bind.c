@@ -33,7 +33,7 @@ int wait_for_node(const struct evfio_sysdev *dev)
 	int ms;
 
 	for (ms = 0; ms < NODE_TIMEOUT_MS; ms += 10) {
-		group_node(dev, path, sizeof(path));
+		device_node(dev, path, sizeof(path));
 		if (!access(path, F_OK))
 			return 0;
 		sleep_ms(10);

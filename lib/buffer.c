@@ -91,7 +91,7 @@ static int register_locked(struct evfio_buffer *buf)
 		return err;
 	ring_clear(buf);
 	if (has_buffers && ioctl(ct->fd, EVFIO_IOMMU_REGISTER, &arg))
-		return dma_explain_map(-errno, buf->addr, buf->size, 0);
+		return dma_explain_map(ct, -errno, buf->addr, buf->size, 0);
 	buf->id = arg.id;
 	buf->iommu_generation = generation;
 	return 0;

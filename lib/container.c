@@ -22,7 +22,8 @@ int evfio_container_new(struct evfio_container **out)
 	ct = calloc(1, sizeof(*ct));
 	if (!ct)
 		return fail(-ENOMEM, "no memory for a container");
-	snprintf(path, sizeof(path), "%s/vfio/vfio", evfio_roots.dev);
+	ct->iommufd = iommufd_is_all();
+	snprintf(path, sizeof(path), "%s/%s", evfio_roots.dev, ct->iommufd ? "iommu" : "vfio/vfio");
 	ct->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (ct->fd < 0) {
 		int err = -errno;
@@ -92,6 +93,14 @@ bool group_node(const struct evfio_sysdev *dev, char *path, size_t size)
 	if (!access(path, F_OK))
 		return true;
 	snprintf(path, size, "%s/vfio/%d", evfio_roots.dev, dev->group);
+	return false;
+}
+
+bool device_node(const struct evfio_sysdev *dev, char *path, size_t size)
+{
+	if (!iommufd_is_all())
+		return group_node(dev, path, size);
+	iommufd_node(dev, path, size);
 	return false;
 }
 
@@ -191,47 +200,57 @@ static struct group *find_group(struct evfio_container *ct, int number)
 	return group;
 }
 
-static int add_group(struct evfio_container *ct, const struct evfio_sysdev *dev,
-		     struct group **out)
+/* Opens the group of dev and puts it into the container. */
+static int join(struct evfio_container *ct, const struct evfio_sysdev *dev, struct group *group,
+		bool *noiommu)
 {
 	struct vfio_group_status status = { .argsz = sizeof(status) };
-	struct group *group = calloc(1, sizeof(*group));
-	bool noiommu;
 	int err;
 
-	if (!group)
-		return fail(-ENOMEM, "no memory for group %d", dev->group);
-	group->number = dev->group;
-	group->fd = group_open(dev, &noiommu);
-	if (group->fd < 0) {
-		err = group->fd;
-		free(group);
-		return err;
-	}
-
+	group->fd = group_open(dev, noiommu);
+	if (group->fd < 0)
+		return group->fd;
 	if (ioctl(group->fd, VFIO_GROUP_GET_STATUS, &status))
 		err = fail_errno("cannot get the status of group %d", dev->group);
 	else if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
 		err = not_viable(dev);
-	else if (ct->groups && ct->noiommu != noiommu)
+	else if (ct->groups && ct->noiommu != *noiommu)
 		err = fail(-EPERM, "%s has %s IOMMU, unlike the container's other devices",
-			   dev->name, noiommu ? "no" : "an");
+			   dev->name, *noiommu ? "no" : "an");
 	else
 		err = set_container(ct, dev, group->fd);
 	if (err)
-		goto close_group;
+		close(group->fd);
+	return err;
+}
+
+static int add_group(struct evfio_container *ct, const struct evfio_sysdev *dev,
+		     struct group **out)
+{
+	struct group *group = calloc(1, sizeof(*group));
+	bool noiommu = false;
+	int err = 0;
+
+	if (!group)
+		return fail(-ENOMEM, "no memory for group %d", dev->group);
+	group->number = dev->group;
+	group->fd = -1;
+	if (!ct->iommufd)
+		err = join(ct, dev, group, &noiommu);
+	if (err)
+		goto free_group;
 
 	if (!ct->groups) {
 		ct->noiommu = noiommu;
-		err = set_iommu(ct, dev);
+		err = ct->iommufd ? iommufd_begin(ct) : set_iommu(ct, dev);
 		if (err)
 			goto unset;
 		/* Mappings of an earlier IOMMU went with it. */
 		iova_clear(&ct->iova);
 		ct->iommu_generation++;
 	}
-	/* A further group may bring reserved addresses of its own. */
-	err = noiommu ? 0 : dma_update_ranges(ct);
+	/* A further group may bring reserved addresses of its own. With iommufd a device does. */
+	err = noiommu || ct->iommufd ? 0 : dma_update_ranges(ct);
 	if (err)
 		goto unset;
 	group->next = ct->groups;
@@ -240,37 +259,69 @@ static int add_group(struct evfio_container *ct, const struct evfio_sysdev *dev,
 	return 0;
 
 unset:
-	ioctl(group->fd, VFIO_GROUP_UNSET_CONTAINER);
-close_group:
-	close(group->fd);
+	if (!ct->iommufd) {
+		ioctl(group->fd, VFIO_GROUP_UNSET_CONTAINER);
+		close(group->fd);
+	}
+free_group:
 	free(group);
 	return err;
 }
 
-int container_add_device(struct evfio_container *ct, const struct evfio_sysdev *dev, int *group_fd)
+static int get_device(const struct group *group, const struct evfio_sysdev *dev,
+		      const struct evfio_token *token)
+{
+	int fd = token_open(group->fd, dev->name, token);
+
+	if (fd >= 0)
+		return fd;
+	/* The group's file descriptor dies when its last device is unbound. */
+	if (errno == ENODEV)
+		return fail(-ENODEV, "%s was just unbound from %s", dev->name, dev->vfio_driver);
+	return token_explain(-errno, dev, token);
+}
+
+int container_open_device(struct evfio_container *ct, const struct evfio_sysdev *dev,
+			  const struct evfio_token *token)
 {
 	struct group *group;
-	int err = 0;
+	int err = 0, fd = -1;
 
 	pthread_mutex_lock(&ct->lock);
 	group = find_group(ct, dev->group);
 	if (!group)
 		err = add_group(ct, dev, &group);
-	if (!err) {
-		group->devices++;
-		ct->refs++;
-		if (!dev->coherent)
-			__atomic_add_fetch(&ct->incoherent, 1, __ATOMIC_RELAXED);
-		*group_fd = group->fd;
+	if (err) {
+		pthread_mutex_unlock(&ct->lock);
+		return err;
+	}
+	group->devices++;
+	ct->refs++;
+	if (!dev->coherent)
+		__atomic_add_fetch(&ct->incoherent, 1, __ATOMIC_RELAXED);
+	if (ct->iommufd) {
+		/* Nobody maps before the IOMMU's ranges are known. */
+		fd = iommufd_open(ct, dev, token);
+		err = fd < 0 ? fd : dma_update_ranges(ct);
 	}
 	pthread_mutex_unlock(&ct->lock);
-	return err;
+	if (!ct->iommufd) {
+		fd = get_device(group, dev, token);
+		err = fd < 0 ? fd : 0;
+	}
+	if (err)
+		container_close_device(ct, dev, fd);
+	return err ?: fd;
 }
 
-void container_remove_device(struct evfio_container *ct, const struct evfio_sysdev *dev)
+void container_close_device(struct evfio_container *ct, const struct evfio_sysdev *dev, int fd)
 {
 	struct group **link, *group;
 
+	if (fd >= 0 && ct->iommufd)
+		iommufd_detach(fd);
+	if (fd >= 0)
+		close(fd);
 	pthread_mutex_lock(&ct->lock);
 	if (!dev->coherent)
 		__atomic_sub_fetch(&ct->incoherent, 1, __ATOMIC_RELAXED);
@@ -279,7 +330,10 @@ void container_remove_device(struct evfio_container *ct, const struct evfio_sysd
 		for (link = &ct->groups; *link != group; link = &(*link)->next)
 			;
 		*link = group->next;
-		close(group->fd);
+		if (ct->iommufd && !ct->groups)
+			iommufd_end(ct);
+		if (!ct->iommufd)
+			close(group->fd);
 		free(group);
 	}
 	pthread_mutex_unlock(&ct->lock);

@@ -11,30 +11,16 @@
 
 #include "internal.h"
 
-static int get_device(struct evfio_device *dev, int group_fd, const struct evfio_token *token)
+static int describe(struct evfio_device *dev)
 {
 	struct vfio_device_info info = { .argsz = sizeof(info) };
-	int err;
 
-	dev->fd = token_open(group_fd, dev->sys->name, token);
-	if (dev->fd < 0) {
-		/* The group's file descriptor dies when its last device is unbound. */
-		if (errno == ENODEV)
-			return fail(-ENODEV, "%s was just unbound from %s", dev->sys->name,
-				    dev->sys->vfio_driver);
-		return token_explain(-errno, dev->sys, token);
-	}
-	if (ioctl(dev->fd, VFIO_DEVICE_GET_INFO, &info)) {
-		err = fail_errno("cannot get information about %s", dev->sys->name);
-		close(dev->fd);
-		return err;
-	}
+	if (ioctl(dev->fd, VFIO_DEVICE_GET_INFO, &info))
+		return fail_errno("cannot get information about %s", dev->sys->name);
 	/* One more, for evfio_device_msi(). */
 	dev->irqs_open = calloc(info.num_irqs + 1UL, sizeof(*dev->irqs_open));
-	if (!dev->irqs_open) {
-		close(dev->fd);
+	if (!dev->irqs_open)
 		return fail(-ENOMEM, "no memory for device %s", dev->sys->name);
-	}
 	pthread_mutex_init(&dev->irq_lock, NULL);
 	dev->flags = info.flags;
 	dev->nr_regions = info.num_regions;
@@ -47,7 +33,7 @@ static int open_found(struct evfio_container *ct, struct evfio_sysdev *sys,
 		      const struct evfio_token *token, struct evfio_device **out)
 {
 	struct evfio_device *dev;
-	int err, group_fd;
+	int err;
 
 	/*
 	 * Only what the kernel would refuse less clearly is looked at first: that the group is
@@ -60,12 +46,10 @@ static int open_found(struct evfio_container *ct, struct evfio_sysdev *sys,
 		return fail(-ENOMEM, "no memory for device %s", sys->name);
 	dev->sys = sys;
 	dev->ct = ct;
-	err = container_add_device(ct, sys, &group_fd);
-	if (!err) {
-		err = get_device(dev, group_fd, token);
-		if (err)
-			container_remove_device(ct, sys);
-	}
+	dev->fd = container_open_device(ct, sys, token);
+	err = dev->fd < 0 ? dev->fd : describe(dev);
+	if (err && dev->fd >= 0)
+		container_close_device(ct, sys, dev->fd);
 	if (err)
 		free(dev);
 	else
@@ -111,8 +95,7 @@ void evfio_close(struct evfio_device *dev)
 {
 	if (!dev)
 		return;
-	close(dev->fd);
-	container_remove_device(dev->ct, dev->sys);
+	container_close_device(dev->ct, dev->sys, dev->fd);
 	evfio_sysdev_free(dev->sys);
 	pthread_mutex_destroy(&dev->irq_lock);
 	free(dev->irqs_open);

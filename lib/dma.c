@@ -144,9 +144,13 @@ bool has_capability(unsigned int number)
 	return caps >> number & 1;
 }
 
-/* How much memory this process has locked, in bytes; DMA memory is among it. */
-static uint64_t locked_bytes(void)
+/*
+ * How much memory this process has locked, in bytes. DMA memory is among it: VFIO counts it as
+ * locked, iommufd as pinned.
+ */
+static uint64_t locked_bytes(const struct evfio_container *ct)
 {
+	const char *name = ct->iommufd ? "VmPin:" : "VmLck:";
 	char path[PATH_LEN + 32], line[128];
 	uint64_t kib = 0;
 	FILE *file;
@@ -154,8 +158,10 @@ static uint64_t locked_bytes(void)
 	snprintf(path, sizeof(path), "%s/self/status", evfio_roots.proc);
 	file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "VmLck: %" SCNu64, &kib) == 1)
+		if (!strncmp(line, name, strlen(name))) {
+			kib = strtoull(line + strlen(name), NULL, 10);
 			break;
+		}
 	}
 	if (file)
 		fclose(file);
@@ -163,9 +169,9 @@ static uint64_t locked_bytes(void)
 }
 
 /* what is size, and perhaps more, in words. */
-static int explain_no_memory(uint64_t size, const char *what)
+static int explain_no_memory(const struct evfio_container *ct, uint64_t size, const char *what)
 {
-	uint64_t locked = locked_bytes();
+	uint64_t locked = locked_bytes(ct);
 	char has[32], limit[32];
 	struct rlimit rlimit;
 
@@ -190,14 +196,15 @@ static int explain_limit(const char *by)
 		    "larger pieces, or raise dma_entry_limit of vfio_iommu_type1", limit, by);
 }
 
-int dma_explain_map(int err, const void *addr, uint64_t size, uint64_t iova)
+int dma_explain_map(const struct evfio_container *ct, int err, const void *addr, uint64_t size,
+		    uint64_t iova)
 {
 	char text[32];
 
 	format_size(text, sizeof(text), size);
 	switch (err) {
 	case -ENOMEM:
-		return explain_no_memory(size, text);
+		return explain_no_memory(ct, size, text);
 	case -ENOSPC:
 		return explain_limit("");
 	case -EFAULT:
@@ -221,20 +228,21 @@ static char *format_pieces(char *buf, size_t len, uint64_t size, unsigned int co
 }
 
 /* The same for a list of mappings: the kernel does not say which of them it was. */
-static int explain_map_list(int err, struct evfio_dma *const *dmas, unsigned int count)
+static int explain_map_list(const struct evfio_container *ct, int err,
+			    struct evfio_dma *const *dmas, unsigned int count)
 {
 	char what[64], by[80];
 	uint64_t size = 0;
 	unsigned int i;
 
 	if (count == 1)
-		return dma_explain_map(err, dmas[0]->addr, dmas[0]->size, dmas[0]->iova);
+		return dma_explain_map(ct, err, dmas[0]->addr, dmas[0]->size, dmas[0]->iova);
 	for (i = 0; i < count; i++)
 		size += dmas[i]->size;
 	format_pieces(what, sizeof(what), size, count);
 	switch (err) {
 	case -ENOMEM:
-		return explain_no_memory(size, what);
+		return explain_no_memory(ct, size, what);
 	case -ENOSPC:
 		snprintf(by, sizeof(by), " by %s", what);
 		return explain_limit(by);
@@ -568,7 +576,7 @@ static int map_list(struct evfio_container *ct, struct evfio_dma *const *dmas, u
 	if (run < 0) {
 		unmap_list(ct, dmas, done, batch);
 		/* Only now, since what it says of locked memory shall hold afterwards. */
-		explain_map_list(run, dmas, count);
+		explain_map_list(ct, run, dmas, count);
 	}
 	free(batch);
 	return run < 0 ? run : 0;

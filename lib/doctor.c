@@ -171,6 +171,7 @@ static void mend_modules(const struct doctor *d, const struct module *first, siz
 
 static void check_vfio(const struct doctor *d)
 {
+	const bool iommufd = iommufd_is_all();
 	char path[PATH_LEN + 16];
 
 	if (!d->loaded) {
@@ -179,11 +180,12 @@ static void check_vfio(const struct doctor *d)
 		mend_modules(d, modules, ARRAY_SIZE(modules));
 		return;
 	}
-	if ((d->iommu || !d->nodes) && !sysfs_exists("/sys/module/vfio_iommu_type1", "")) {
+	if (!iommufd && (d->iommu || !d->nodes) &&
+	    !sysfs_exists("/sys/module/vfio_iommu_type1", "")) {
 		say(d, EVFIO_OBSTACLE, "VFIO has no backend for IOMMUs");
 		mend_modules(d, modules, 1);
 	}
-	snprintf(path, sizeof(path), "%s/vfio/vfio", evfio_roots.dev);
+	snprintf(path, sizeof(path), "%s/%s", evfio_roots.dev, iommufd ? "iommu" : "vfio/vfio");
 	if (access(path, F_OK)) {
 		say(d, EVFIO_OBSTACLE, "nothing (devtmpfs, udev, mdev) made %s", path);
 		mend(d, ROOT, "mkdir -p %s/vfio && mknod -m 666 %s c 10 196", evfio_roots.dev,
@@ -606,30 +608,35 @@ static void check_mates(const struct doctor *d, const struct evfio_sysdev *dev)
 
 static void check_node(const struct doctor *d, const struct evfio_sysdev *dev)
 {
-	char path[PATH_LEN + 32], class[64], number[32], holders[256];
+	char path[PATH_LEN + 64], class[320], number[32], holders[256];
+	const bool iommufd = iommufd_is_all();
 	bool noiommu;
 
 	if (dev->group < 0 || !has_vfio(dev))
 		return;
-	noiommu = group_node(dev, path, sizeof(path));
-	snprintf(class, sizeof(class), "/sys/class/vfio/%s%d", in_noiommu(dev) ? "noiommu-" : "",
-		 dev->group);
+	noiommu = device_node(dev, path, sizeof(path));
+	if (iommufd)
+		snprintf(class, sizeof(class), "/sys/class/vfio-dev%s", strrchr(path, '/'));
+	else
+		snprintf(class, sizeof(class), "/sys/class/vfio/%s%d",
+			 in_noiommu(dev) ? "noiommu-" : "", dev->group);
 	if (access(path, F_OK)) {
 		if (sysfs_read(class, "dev", number, sizeof(number)) < 0)
 			return;
 		number[strcspn(number, ":")] = ' ';
-		say(d, EVFIO_OBSTACLE, "nothing (devtmpfs, udev, mdev) made %s/vfio%s",
-		    evfio_roots.dev, strrchr(class, '/'));
-		mend(d, ROOT, "mknod -m 600 %s/vfio%s c %s", evfio_roots.dev, strrchr(class, '/'),
-		     number);
+		snprintf(path, sizeof(path), "%s/vfio%s%s", evfio_roots.dev,
+			 iommufd ? "/devices" : "", strrchr(class, '/'));
+		say(d, EVFIO_OBSTACLE, "nothing (devtmpfs, udev, mdev) made %s", path);
+		mend(d, ROOT, "mknod -m 600 %s c %s", path, number);
 		return;
 	}
 	if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS)) {
 		say(d, EVFIO_OBSTACLE, "user %u may not read and write %s", geteuid(), path);
 		mend(d, ROOT, "chown %u %s", geteuid(), path);
 		if (!noiommu)
-			mend(d, "udev rule", "SUBSYSTEM==\"vfio\", KERNEL==\"[0-9]*\", "
-			     "GROUP=\"vfio\", MODE=\"0660\"");
+			mend(d, "udev rule", "SUBSYSTEM==\"%s\", KERNEL==\"%s[0-9]*\", "
+			     "GROUP=\"vfio\", MODE=\"0660\"", iommufd ? "vfio-dev" : "vfio",
+			     iommufd ? "vfio" : "");
 	}
 	file_holders(path, holders, sizeof(holders));
 	if (*holders) {

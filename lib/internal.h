@@ -174,11 +174,14 @@ bool group_node(const struct evfio_sysdev *dev, char *path, size_t size);
 /* Opens it; says which it was. Returns its file descriptor, or a negative errno with a message. */
 int group_open(const struct evfio_sysdev *dev, bool *noiommu);
 
-/* A group that is open in a container. Protected by the container's lock. */
+/* The path of what dev's user opens: that, or the device's own node where there are no groups. */
+bool device_node(const struct evfio_sysdev *dev, char *path, size_t size);
+
+/* A group that is in use in a container. Protected by the container's lock. */
 struct group {
 	struct group *next;
 	int number;
-	int fd;
+	int fd;				/* -1 with iommufd, which opens devices */
 	unsigned int devices;
 };
 
@@ -187,11 +190,13 @@ struct group {
  * device and one for each DMA buffer.
  */
 struct evfio_container {
-	pthread_mutex_t lock;		/* protects all below except fd, which never changes */
+	pthread_mutex_t lock;		/* protects all below but fd, which never changes */
 	int fd;
 	unsigned int refs;
 	struct group *groups;
 	bool noiommu;			/* its groups have no IOMMU */
+	bool iommufd;			/* fd is of /dev/iommu; never changes */
+	uint32_t ioas;			/* iommufd's address space, while there are groups */
 	/*
 	 * Counts how often the container has got an IOMMU, which is lost with the last group. A
 	 * buffer that was mapped in an earlier one has nothing left to unmap.
@@ -208,13 +213,33 @@ struct evfio_container {
 };
 
 /*
- * Opens the group of dev, puts it into the container and counts one device for it. On failure it
- * leaves everything as it was, and a message.
+ * Opens dev in the container, with its group, of which it counts as a device. Returns its file
+ * descriptor. On failure it leaves everything as it was, and a message.
  */
-int container_add_device(struct evfio_container *ct, const struct evfio_sysdev *dev, int *group_fd);
+int container_open_device(struct evfio_container *ct, const struct evfio_sysdev *dev,
+			  const struct evfio_token *token);
 
-/* Takes a device from its group; gives the group back with its last device. */
-void container_remove_device(struct evfio_container *ct, const struct evfio_sysdev *dev);
+/* The same backwards; gives the group back with its last device. */
+void container_close_device(struct evfio_container *ct, const struct evfio_sysdev *dev, int fd);
+
+/* iommufd.c */
+
+/* Whether iommufd is all that this kernel offers: it has no containers of VFIO's. */
+bool iommufd_is_all(void);
+
+/* The path of dev's own node; if it has none false, and the path of where it should be. */
+bool iommufd_node(const struct evfio_sysdev *dev, char *path, size_t size);
+
+/* Gives the container an address space, and takes it away again. */
+int iommufd_begin(struct evfio_container *ct);
+void iommufd_end(struct evfio_container *ct);
+
+/* Opens dev in the container, and attaches it to that. Its file descriptor, or a negative errno. */
+int iommufd_open(struct evfio_container *ct, const struct evfio_sysdev *dev,
+		 const struct evfio_token *token);
+
+/* To be done before it is closed: who still has a region mapped keeps the device attached. */
+void iommufd_detach(int fd);
 
 /* dma.c */
 
@@ -276,7 +301,8 @@ int dma_sync(bool incoherent, const void *addr, size_t whole, size_t offset, siz
 	     bool for_device);
 
 /* Why MAP_DMA gave err, a negative errno: leaves a message and returns the errno for the caller. */
-int dma_explain_map(int err, const void *addr, uint64_t size, uint64_t iova);
+int dma_explain_map(const struct evfio_container *ct, int err, const void *addr, uint64_t size,
+		    uint64_t iova);
 
 /* cache.c */
 

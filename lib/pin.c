@@ -34,7 +34,7 @@ static int explain(int err, const struct evfio_device *dev, const void *addr, si
 			    dev->sys->name);
 	case -ENOMEM:
 	case -EFAULT:
-		return dma_explain_map(err, addr, size, 0);
+		return dma_explain_map(dev->ct, err, addr, size, 0);
 	default:
 		return fail(err, "cannot pin memory at %p for %s: %s", addr, dev->sys->name,
 			    strerror(-err));

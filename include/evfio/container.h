@@ -2,6 +2,11 @@
 /*
  * A container is one address space for DMA: the devices opened in it see the same mappings.
  *
+ * It is VFIO's container, /dev/vfio/vfio, with the groups of its devices. Where a kernel has none,
+ * it is an address space of iommufd's, /dev/iommu, to which the nodes /dev/vfio/devices/vfioN of
+ * its devices are attached; all else is the same. Devices without an IOMMU, and what
+ * <linux/evfio.h> adds, are then not to be had; what the library puts in its place is.
+ *
  * Threads: as <evfio/evfio.h> says.
  */
 #ifndef EVFIO_CONTAINER_H
@@ -23,7 +28,7 @@ struct evfio_container;
  * container gets its IOMMU when the first device is opened in it with evfio_open_in(), and loses
  * it, with every mapping, when the last device is closed.
  *
- * Return: 0; -ENOENT or -ENODEV: VFIO is not loaded; -EACCES: no permission on /dev/vfio/vfio;
+ * Return: 0; -ENOENT or -ENODEV: VFIO is not loaded; -EACCES: no permission on its node;
  * -EPROTO: the kernel speaks another VFIO version; -ENOMEM.
  */
 int evfio_container_new(struct evfio_container **out);
@@ -38,7 +43,7 @@ int evfio_container_new(struct evfio_container **out);
 void evfio_container_put(struct evfio_container *ct);
 
 /**
- * evfio_container_fd() - the file descriptor of /dev/vfio/vfio
+ * evfio_container_fd() - the file descriptor of /dev/vfio/vfio, or of /dev/iommu
  * @ct: container
  *
  * For ioctls that the library does not wrap. It stays the container's: do not close it.

@@ -238,7 +238,7 @@ int evfio_dma_ranges(struct evfio_container *ct, struct evfio_iova_range *ranges
 /**
  * evfio_dma_available() - how many more mappings the kernel allows
  * @ct: container with at least one open device
- * @count: where the number goes
+ * @count: where the number goes; UINT32_MAX with iommufd, which has no limit of its own
  *
  * Return: 0; -ENODEV: no device is open in the container; -EOPNOTSUPP: the kernel does not tell.
  */

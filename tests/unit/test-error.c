@@ -63,26 +63,32 @@ static void sizes(void)
 static void map_errors(void)
 {
 	const struct rlimit small = { 65536, 65536 };
+	struct evfio_container ct = { .fd = -1 };
 
 	setrlimit(RLIMIT_MEMLOCK, &small);
-	is(dma_explain_map(-ENOMEM, NULL, 8 << 20, 0x10000), -ENOMEM, "over the memory limit");
+	is(dma_explain_map(&ct, -ENOMEM, NULL, 8 << 20, 0x10000), -ENOMEM, "over the memory limit");
 	message_has("needs 8 MiB, 4 KiB are locked already, the limit is 64 KiB");
 	message_has("`ulimit -l` or LimitMEMLOCK=");
-	dma_explain_map(-ENOMEM, NULL, 65536 - 4096, 0x10000);
+	dma_explain_map(&ct, -ENOMEM, NULL, 65536 - 4096, 0x10000);
 	message_has("no memory to map 60 KiB");
-	dma_explain_map(-ENOMEM, NULL, 65536, 0x10000);
+	dma_explain_map(&ct, -ENOMEM, NULL, 65536, 0x10000);
 	message_has("the limit is 64 KiB");
+	ct.iommufd = true;
+	tree_text("proc/self/status", "VmLck:\t4 kB\nVmPin:\t12 kB\nCapEff:\t0000000000000000\n");
+	dma_explain_map(&ct, -ENOMEM, NULL, 65536, 0x10000);
+	message_has("needs 64 KiB, 12 KiB are locked already");
+	ct.iommufd = false;
 	tree_text("proc/self/status", "VmLck:\t0 kB\nCapEff:\t000001ffffffffff\n");
-	dma_explain_map(-ENOMEM, NULL, 8 << 20, 0x10000);
+	dma_explain_map(&ct, -ENOMEM, NULL, 8 << 20, 0x10000);
 	message_has("no memory to map 8 MiB");
-	is(dma_explain_map(-ENOSPC, NULL, 4096, 0x10000), -ENOSPC, "too many mappings");
+	is(dma_explain_map(&ct, -ENOSPC, NULL, 4096, 0x10000), -ENOSPC, "too many mappings");
 	message_has("limit of 65535 mappings");
 	message_has("dma_entry_limit");
-	is(dma_explain_map(-EFAULT, (void *)0x1000, 4096, 0x10000), -EFAULT, "bad memory");
+	is(dma_explain_map(&ct, -EFAULT, (void *)0x1000, 4096, 0x10000), -EFAULT, "bad memory");
 	message_has("4 KiB at 0x1000 cannot be mapped");
-	is(dma_explain_map(-EEXIST, NULL, 4096, 0x10000), -EEXIST, "mapped already");
+	is(dma_explain_map(&ct, -EEXIST, NULL, 4096, 0x10000), -EEXIST, "mapped already");
 	message_has("IOVA 0x10000");
-	is(dma_explain_map(-EINVAL, NULL, 4096, 0x10000), -EINVAL, "anything else");
+	is(dma_explain_map(&ct, -EINVAL, NULL, 4096, 0x10000), -EINVAL, "anything else");
 	message_has("cannot map 4 KiB at IOVA 0x10000: Invalid argument");
 }
 

@@ -5,7 +5,7 @@ A line in a comment of the source says how its guest is to be; several give seve
 
 	/* vm: smp=1 memory=1G timeout=120 cmdline="iommu.passthrough=1" args="..." */
 	 * vm: params="vfio.removal_grace_ms=200" kernels="6.12" overlay="odd" load="no"
-	 * vm: board=pci bind=no gic=2 igb=yes iommu=no oracle=yes alone=yes
+	 * vm: board=pci bind=no gic=2 igb=yes iommu=no modules=kernel oracle=yes alone=yes
 
 Without one it is run once, on the platform board as it is. Those that want the same guest share it, in their
 order: each has to leave the board as it found it. One that cannot, or needs it fresh, says alone=yes. The kernels are those in $KERNELS; $T picks programs. $ORACLE set runs those for the PCI
@@ -26,7 +26,7 @@ ONLY = os.environ.get("T", "").split()
 ORACLE = bool(os.environ.get("ORACLE"))
 OPTION_LINE = re.compile(r"^\s*(?:/\*|\*|#)\s*vm:\s*(.*?)\s*(?:\*/)?\s*$", re.MULTILINE)
 OPTIONS = {"smp", "memory", "timeout", "cmdline", "params", "args", "kernels", "overlay", "load", "board",
-           "bind", "stock", "kvm", "gic", "igb", "iommu", "oracle", "programs", "files", "alone"}
+           "bind", "stock", "kvm", "gic", "igb", "iommu", "modules", "oracle", "programs", "files", "alone"}
 # What does not make it another guest.
 OWN = {"timeout", "args", "kernels", "oracle", "programs", "files", "alone"}
 
@@ -63,7 +63,7 @@ class Guest:
         results = board.run_all(
             self.kernel, [(job.command, job.timeout) for job in self.jobs],
             dict.fromkeys(file for job in self.jobs for file in job.files),
-            modules="kernel" if ORACLE else "evfio",
+            modules="kernel" if ORACLE else options.get("modules", "evfio"),
             parameters=options.get("params", "").split(), append=options.get("cmdline", ""),
             layout=options.get("board", "platform"),
             stock=options.get("stock", "").split(),
