@@ -7,9 +7,10 @@
  */
 /* vm: iommu=no timeout=120 cmdline="cma=64M" */
 /* vm: iommu=no overlay="contig" stock="vgem" timeout=120 cmdline="cma=64M" */
-/* vm: iommu=no board=pci bind=no timeout=120 kernels="6.1 6.12 6.12-sanitize 7.2 7.2-16k" */
+/* vm: iommu=no board=pci bind=no timeout=120 kernels="6.1 6.12 7.2 7.2-16k" */
+/* vm: iommu=no board=pci bind=no timeout=120 cmdline="cma=64M" kernels="6.12-sanitize" */
 /* vm: iommu=no cmdline="swiotlb=force" kernels="6.1 6.12 7.2 7.2-16k 6.12-sanitize" */
-/* vm: overlay="odd" kernels="6.1 6.12 7.2 7.2-16k" */
+/* vm: overlay="odd" cmdline="cma=64M" kernels="6.1 6.12 7.2 7.2-16k 6.12-sanitize" */
 #define _GNU_SOURCE
 #include <drm/drm.h>
 #include <errno.h>
@@ -287,6 +288,7 @@ static void accounted(int fd)
 static void exported(const char *name)
 {
 	struct dma_buf_sync sync = { .flags = DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW };
+	struct rlimit files, no_files = { 0 };
 	uint8_t *mem, *dma;
 	struct dev d;
 	int fd;
@@ -302,6 +304,11 @@ static void exported(const char *name)
 		return;
 	}
 	ok(fd >= 0, "%s: a dma-buf", name);
+	getrlimit(RLIMIT_NOFILE, &files);
+	no_files.rlim_max = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &no_files);
+	is(contig_export(d.fd, told.id), -EMFILE, "another, and no file is left: EMFILE");
+	setrlimit(RLIMIT_NOFILE, &files);
 	is(fcntl(fd, F_GETFD), FD_CLOEXEC, "closed on exec");
 	is(lseek(fd, 0, SEEK_END), 4 * (long)page, "of the buffer's size");
 	dma = map_at(fd, 0, 4 * page);

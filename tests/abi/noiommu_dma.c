@@ -422,6 +422,12 @@ static void sync_input(int fd)
 	unpin(fd, id);
 	is(sync_caches(fd, id, 1, 0, page), -ENOENT, "sync: unpinned: ENOENT");
 	mem_free(mem, 2 * page);
+
+	mem = mem_new(200 * page);
+	pin(fd, mem, 200 * page, RW, 0);
+	is(sync_caches(fd, told.arg.id, EVFIO_SYNC_FOR_CPU, 0, 200 * page), 0, "sync: many pages");
+	unpin(fd, told.arg.id);
+	mem_free(mem, 200 * page);
 }
 
 /*

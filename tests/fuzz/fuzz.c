@@ -950,6 +950,7 @@ static const struct step platform_steps[] = {
 	{ "EVFIO_IOMMU_MAP, two domains", have_two_domains, map_ranges, drop_second, false },
 	{ "EVFIO_IOMMU_UNMAP", have_ranges, unmap_ranges, drop_open, false },
 	{ "EVFIO_IOMMU_REGISTER", have_open, register_scattered, drop_open, false },
+	{ "EVFIO_IOMMU_REGISTER, another", have_buffer, register_scattered, drop_open, false },
 	{ "EVFIO_IOMMU_MOVE, new windows", have_buffer, map_windows, drop_open, false },
 	{ "EVFIO_IOMMU_MOVE", have_windows, move_windows, drop_open, false },
 	{ "EVFIO_IOMMU_MOVE, lazily", have_windows, move_lazily, drop_open, false },
