@@ -3,7 +3,8 @@
 """Apply the overlays for real boards to the kernel's own device trees, and look at the result; prints TAP.
 
 Each overlay in dts/ that has a line "base: FILE" in a comment is meant for that file of arch/arm64/boot/dts in Debian's
-linux-source (tests/vm/fetch dts), and has a line "device: NODE" for each device that it is about.
+linux-source (tests/vm/fetch dts), and has a line "device: NODE" for each device that it is about, with what it does
+not have: "(no clocks, no DMA)".
 """
 
 import os
@@ -18,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("EVFIO_CACHE") or
              Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evfio")
-LINUX = CACHE / "dts" / "6.12"
+LINUX = CACHE / "devicetree" / "6.12"
 points = failures = 0
 
 
@@ -88,22 +89,24 @@ class Tree:
                    not in (b"okay\0", b"ok\0") for n in range(len(parts)))
 
 
-def look(base, tree, node):
-    """What a driver needs, and does not have in this tree."""
+def look(base, tree, node, lacks):
+    """What a driver needs, and does not have in this tree; what the device lacks, and has."""
     if node not in tree.nodes or node not in base.nodes:
         return [f"no node {node}"]
     has, had = tree.nodes[node], base.nodes[node]
     faults = [f"{name} is not the kernel's" for name in ("compatible", "reg", "interrupts", "clocks", "resets")
               if has.get(name) != had.get(name)]
+    absent = [name for word in lacks for name in {"clocks": ("clocks",), "DMA": ("iommus", "memory-region")}[word]]
     faults += [f"no {name}" for name in ("compatible", "reg", "interrupts", "clocks", "reg-names", "interrupt-names",
-                                         "reg-io-width") if name not in has]
+                                         "reg-io-width") if name not in has and name not in absent]
+    faults += [f"{name}, which it lacks" for name in absent if name in has]
     if tree.off(node):
         faults.append("it is disabled")
     for name, wanted in (("iommus", "#iommu-cells"), ("memory-region", "compatible")):
         there = tree.refers(node, name)
         if name in has and (not there or wanted not in tree.nodes[there] or tree.off(there)):
             faults.append(f"{name} refers to {there or 'nothing'}")
-    if "iommus" not in has and "memory-region" not in has:
+    if "iommus" not in has and "memory-region" not in has and "DMA" not in lacks:
         faults.append("neither iommus nor memory-region")
     return faults
 
@@ -121,10 +124,10 @@ def main():
     overlays = [(path, path.read_text()) for path in sorted((ROOT / "dts").glob("*/*.dtso"))]
     overlays = [(path, text, re.search(r"base: (\S+)", text)) for path, text in overlays]
     overlays = [(path, text, base[1]) for path, text, base in overlays if base]
-    point("there are overlays for real boards", [] if len(overlays) > 3 else ["too few"])
+    point("there are overlays for real boards", [] if len(overlays) > 4 else ["too few"])
     for path, text, name in overlays:
         label = path.relative_to(ROOT)
-        devices = re.findall(r"device: (\S+)", text)
+        devices = re.findall(r"device: (\S+)(?: \((.*)\))?", text)
         with tempfile.TemporaryDirectory() as tmp:
             base, overlay, merged = (Path(tmp) / n for n in ("base.dtb", "overlay.dtbo", "merged.dtb"))
             try:
@@ -136,8 +139,9 @@ def main():
                 continue
             point(f"{label}: applies to the kernel's {name}", [])
             before, after = Tree(base), Tree(merged)
-            for device in devices or [""]:
-                point(f"{label}: {device} has what a driver needs", look(before, after, device))
+            for device, lacks in devices or [("", "")]:
+                point(f"{label}: {device} has what a driver needs",
+                      look(before, after, device, re.findall(r"no (\w+)", lacks)))
             mine = dict(re.findall(r"&(\w+) \{[^{}]*iommus = <&smmu (0x\w+)>", text))
             if mine:
                 theirs = streams(name)
