@@ -208,7 +208,10 @@ static inline void evfio_wmb(void)
 
 /* The rest of this header is for the accessors below. */
 
-/* Reads of, and writes to, what is out of range, misaligned, forbidden or not mapped. */
+/*
+ * Reads of, and writes to, what is out of range, misaligned, forbidden or not mapped. They are for
+ * the accessors alone to call: exported, because those are inline, and not in the manual.
+ */
 uint64_t evfio_region_slow_read(const struct evfio_region *region, uint64_t offset,
 				unsigned int width);
 void evfio_region_slow_write(const struct evfio_region *region, uint64_t offset,
