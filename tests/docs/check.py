@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Check the documentation against what it is about; prints TAP.
 
-	tests/docs/check.py [CHECK...]		all of them, or some of: names messages tutorial
+	tests/docs/check.py [CHECK...]		all of them, or some of: names messages tutorial commands
 
 names		what README.md and docs/ name is there: make's targets and variables, subcommands and options of
 		evfio, parameters of modules, functions of the library, files
@@ -12,6 +12,11 @@ tutorial	docs/tutorial.md is done, on the board: a fenced block whose first line
 		or is added to it; one in sh is run here; one in console on the board, where each line that begins with
 		"# " is a command and those that follow are what it prints ("..." is any number of lines); and
 		docs/demo.svg shows what its first command does
+commands	the console blocks of the other pages are done likewise, those of a page in order and in one guest; "pci" or
+		"noiommu" after the word console is the board: the PCI one, or one without its SMMU. Modules are loaded there
+		already, so what modprobe names has to be. Run nowhere, only checked by "names", is what is in sh (make's
+		lanes, which CI runs, and what installs on the reader's machine) and in text (it takes hardware, or
+		programs, that the board lacks)
 """
 
 import difflib
@@ -185,8 +190,9 @@ def check_doctor():
 # ------------------------------------------------------------------------------------------- tutorial
 
 def agrees(wanted, got):
-    """Whether lines are as wanted, in which "..." is any number of them."""
-    pattern = "".join(r"(?:.*\n)*?" if line == "..." else re.escape(line) + "\n" for line in wanted)
+    """Whether lines are as wanted, in which "..." is any number of them, or within one any text."""
+    pattern = "".join(r"(?:.*\n)*?" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") + "\n"
+                      for line in wanted)
     return re.fullmatch(pattern, "".join(f"{line}\n" for line in got))
 
 
@@ -238,20 +244,66 @@ def check_tutorial():
             if lines == ["make demo"]:
                 check_picture(done.stdout)
     assert started and len(steps) > 5 and len(begun) > 1
+    carry_out("docs/tutorial.md", started.replace("--shell", ""), work, steps, environment)
+
+
+def carry_out(name, start, work, steps, environment, before=""):
+    """Does the steps in the guest that a command line starts, and has a point for each."""
+    work.mkdir(parents=True, exist_ok=True)
     script = work / "session"
-    script.write_text("".join(f"echo '@step'\n{command} 2>&1\n" for command, _ in steps))
-    done = subprocess.run(started.replace("--shell", f"--file {script} -- sh /bin/session"), shell=True, cwd=ROOT,
+    script.write_text(before + "".join(f"echo '@step'\n{command} 2>&1\n" for command, _ in steps))
+    done = subprocess.run(f"{start} --file {script} -- sh /bin/session", shell=True, cwd=ROOT,
                           text=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300)
     parts = [part.splitlines() for part in re.split("^@step\n", done.stdout, flags=re.MULTILINE)]
-    point("docs/tutorial.md: the board starts, and has a clean log", [] if done.returncode == 0 else
+    point(f"{name}: the board starts, and has a clean log", [] if done.returncode == 0 else
           [done.stdout, done.stderr])
     for number, (command, wanted) in enumerate(steps, 1):
         got = parts[number] if number < len(parts) else ["(nothing: it did not come that far)"]
-        point(f"docs/tutorial.md: {command}", [] if agrees(wanted, got) else
+        point(f"{name}: {command}", [] if agrees(wanted, got) else
               [*(f"wanted: {line}" for line in wanted), *(f"got:    {line}" for line in got)])
 
 
-CHECKS = {"names": check_names, "messages": check_messages, "tutorial": check_tutorial}
+# ------------------------------------------------------------------------------------------- commands
+
+BOARDS = {"": "", "pci": "--board pci --stock nvme", "noiommu": "--noiommu"}
+# The users of docs/sriov.md; and modules, which the board has loaded.
+BEFORE = """mkdir -p /etc
+printf '%s:x:%s:%s::/:/bin/sh\\n' root 0 0 pf 1000 1000 vf 2000 2000 >/etc/passwd
+mkdir -m 711 /run/pf
+chown pf /run/pf
+modprobe() {
+	for module in "$@"; do
+		case $module in
+		-*) ;;
+		*) ls -d "/sys/module/$(echo "$module" | tr - _)" >/dev/null || return ;;
+		esac
+	done
+}
+"""
+
+
+def check_commands():
+    environment = {name: value for name, value in os.environ.items() if name not in ("BUILD", "KERNEL")}
+    ran = 0
+    for document in DOCUMENTS:
+        name = document.relative_to(ROOT)
+        if name.name == "tutorial.md":
+            continue
+        consoles = [(board, lines) for language, board, lines in blocks(document.read_text()) if language == "console"]
+        boards = {board for board, _ in consoles}
+        point(f"{name}: its console blocks are for one board", boards if len(boards) > 1 or boards - set(BOARDS) else [])
+        if len(boards) != 1 or boards - set(BOARDS):
+            continue
+        # What a command leaves running says so before the next.
+        steps = [(f"{command} sleep 2" if command.endswith("&") else command, wanted)
+                 for _, lines in consoles for command, wanted in session(lines)]
+        carry_out(name, f"tests/vm/run {BOARDS[boards.pop()]}", ROOT / "build" / "docs", steps, environment, BEFORE)
+        ran += len(steps)
+    assert ran > 10
+
+
+CHECKS = {"names": check_names, "messages": check_messages, "tutorial": check_tutorial,
+          "commands": check_commands}
 
 if __name__ == "__main__":
     for check in sys.argv[1:] or CHECKS:
