@@ -289,6 +289,11 @@ def check_commands():
         name = document.relative_to(ROOT)
         if name.name == "tutorial.md":
             continue
+        bare = re.sub(r"^( *)```.*?^\1```$", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+        kinds = [language for language, _, _ in blocks(document.read_text())]
+        point(f"{name}: each command is in a fenced block (not run: {kinds.count('sh')} in sh, "
+              f"{kinds.count('text')} in text)", re.findall(
+            r"^ {4,}((?:[#$] |make |apt |modprobe |evfio |groupadd |tests/|\.ci/).*)", bare, re.MULTILINE))
         consoles = [(board, lines) for language, board, lines in blocks(document.read_text()) if language == "console"]
         boards = {board for board, _ in consoles}
         point(f"{name}: its console blocks are for one board", boards if len(boards) > 1 or boards - set(BOARDS) else [])
