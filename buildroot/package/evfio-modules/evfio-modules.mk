@@ -33,7 +33,9 @@ define EVFIO_MODULES_INSTALL_INIT_SYSV
 		$(TARGET_DIR)/etc/init.d/S30evfio
 endef
 
-# A group alone.
+# A group alone. The tool that makes it is said here: for a package that is not Buildroot's own it comes too late
+# into its list of packages, and graph-depends fails.
+EVFIO_MODULES_DEPENDENCIES = host-mkpasswd
 define EVFIO_MODULES_USERS
 	- -1 vfio -1 - - - - Users of devices that are bound to VFIO
 endef
