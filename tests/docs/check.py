@@ -14,9 +14,8 @@ tutorial	docs/tutorial.md is done, on the board: a fenced block whose first line
 		docs/demo.svg shows what its first command does
 commands	the console blocks of the other pages are done likewise, those of a page in order and in one guest; "pci" or
 		"noiommu" after the word console is the board: the PCI one, or one without its SMMU. Modules are loaded there
-		already, so what modprobe names has to be. Run nowhere, only checked by "names", is what is in sh (make's
-		lanes, which CI runs, and what installs on the reader's machine) and in text (it takes hardware, or
-		programs, that the board lacks)
+		already, so what modprobe names has to be. What is in sh (make's lanes, and what is for the reader's machine
+		or board) and in text (it takes hardware, or programs, that the board lacks) is only checked by "names"
 """
 
 import difflib
@@ -299,8 +298,8 @@ def check_commands():
         point(f"{name}: its console blocks are for one board", boards if len(boards) > 1 or boards - set(BOARDS) else [])
         if len(boards) != 1 or boards - set(BOARDS):
             continue
-        # What a command leaves running says so before the next.
-        steps = [(f"{command} sleep 2" if command.endswith("&") else command, wanted)
+        # What is left running has written the whole of its first piece before the next command comes.
+        steps = [(re.sub(r">(\S+) &$", r">\1 & while ! [ -s \1 ]; do sleep 1; done; sleep 1", command), wanted)
                  for _, lines in consoles for command, wanted in session(lines)]
         carry_out(name, f"tests/vm/run {BOARDS[boards.pop()]}", ROOT / "build" / "docs", steps, environment, BEFORE)
         ran += len(steps)
