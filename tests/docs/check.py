@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Check the documentation against what it is about; prints TAP.
 
-	tests/docs/check.py [CHECK...]		all of them, or some of: names messages tutorial commands
+	tests/docs/check.py [CHECK...]		all of them, or some of: names messages interface tutorial commands
 
 names		what README.md and docs/ name is there: make's targets and variables, subcommands and options of
 		evfio, parameters of modules, functions of the library, files
 messages	docs/troubleshooting.md has each message of the modules and of the library, and no other; docs/porting.md
 		quotes evfio doctor
+interface	docs/interface.md has each ioctl and feature that the modules answer, and no other, and names tests that there are
 tutorial	docs/tutorial.md is done, on the board: a fenced block whose first line names a file becomes that file,
 		or is added to it; one in sh is run here; one in console on the board, where each line that begins with
 		"# " is a command and those that follow are what it prints ("..." is any number of lines); and
@@ -186,6 +187,21 @@ def check_doctor():
         row for row in rows if not any(row.replace("...", "…") in message for message in said)])
 
 
+# ------------------------------------------------------------------------------------------ interface
+
+def check_interface():
+    known = set(re.findall(r"^\t\{ (E?VFIO_\w+), ", sources("core/*.c", "bus/*/*.c", "iommu/*/*.c"), re.MULTILINE))
+    rows = re.findall(r"^\| `(E?VFIO_\w+)` \|.*\| ([\w, ]+) \|$", (ROOT / "docs" / "interface.md").read_text(), re.MULTILINE)
+    told = [name for name, _ in rows]
+    assert len(known) > 30
+    point("docs/interface.md has each ioctl of the modules", sorted(known - set(told)))
+    point("docs/interface.md has no other", sorted(set(told) - known))
+    point("docs/interface.md has each once", [name for name in set(told) if told.count(name) > 1])
+    point("docs/interface.md names tests that there are", [
+        f"{name}: {test}" for name, tests in rows for test in tests.split(", ")
+        if not (ROOT / "tests" / "abi" / f"{test}.c").exists()])
+
+
 # ------------------------------------------------------------------------------------------- tutorial
 
 def agrees(wanted, got):
@@ -306,8 +322,8 @@ def check_commands():
     assert ran > 10
 
 
-CHECKS = {"names": check_names, "messages": check_messages, "tutorial": check_tutorial,
-          "commands": check_commands}
+CHECKS = {"names": check_names, "messages": check_messages, "interface": check_interface,
+          "tutorial": check_tutorial, "commands": check_commands}
 
 if __name__ == "__main__":
     for check in sys.argv[1:] or CHECKS:
