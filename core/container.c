@@ -484,6 +484,24 @@ static bool ranges_in_order(const struct evfio_iommu_range *ranges, u32 nr)
 	return true;
 }
 
+/* Whether none of some ranges overlaps one of others; each of the two lists is in order. */
+static bool ranges_apart(const struct evfio_iommu_range *a, u32 nr_a,
+			 const struct evfio_iommu_range *b, u32 nr_b)
+{
+	while (nr_a && nr_b) {
+		if (a->iova < b->iova ? b->iova - a->iova < a->size : a->iova - b->iova < b->size)
+			return false;
+		if (a->iova < b->iova) {
+			a++;
+			nr_a--;
+		} else {
+			b++;
+			nr_b--;
+		}
+	}
+	return true;
+}
+
 /*
  * The ranges behind the @fixed part of an argument, ascending and apart, the first @some of @nr and
  * the others each for themselves; or an ERR_PTR.
@@ -571,7 +589,9 @@ static long iommu_move(void *obj, union evfio_args *args, unsigned long arg)
 	ranges = ranges_get(arg, user->argsz, sizeof(*user), user->nr_unmap, nr);
 	if (IS_ERR(ranges))
 		return PTR_ERR(ranges);
-	ret = iommu->ops->move(iommu->data, user, ranges);
+	ret = -EEXIST;
+	if (ranges_apart(ranges, user->nr_unmap, ranges + user->nr_unmap, user->nr_map))
+		ret = iommu->ops->move(iommu->data, user, ranges);
 	kfree(ranges);
 	return ret;
 }

@@ -241,6 +241,8 @@ static void none_at_all(struct dev *d)
 		new[2] = bad[i].range;
 		is(dma_move(c, id, 0, old, 2, new, 3), bad[i].error, "move to %s", bad[i].what);
 	}
+	is(dma_move(c, id, 0, old, 2, old, 2), -EEXIST, "move to where they are: EEXIST");
+	is(dma_move(c, id, 0, old, 2, old + 1, 1), -EEXIST, "move one to where the other is: EEXIST");
 	new[2] = window(8, 4, 1);
 	is(dma_move(c, id + 1, 0, old, 2, new, 3), -ENOENT, "of a buffer that is none: ENOENT");
 	ok(usage_same(between, usage(c)), "all is as it was");

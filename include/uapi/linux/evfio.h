@@ -352,8 +352,8 @@ struct evfio_iommu_move {
  * EVFIO_IOMMU_MOVE - on a container's fd: unmap windows, and map others
  *
  * All of it is done, or nothing; in the latter case devices may have reached some of the new ones
- * meanwhile. They are mapped before the others are unmapped, so they cannot overlap those. With
- * neither it takes out of devices' reach what was unmapped lazily.
+ * meanwhile. They are mapped before the others are unmapped, so they cannot overlap those (EEXIST).
+ * With neither it takes out of devices' reach what was unmapped lazily.
  *
  * Return: 0; -1 and errno: EINVAL for @argsz, @flags, @nr_unmap, @nr_map, @pad, @ranges that are
  * not in order, beyond the buffer, or in which there are mappings that are not windows; ENOENT if
