@@ -322,6 +322,7 @@ static int pci_open(struct evfio_device *vdev)
 unmap:
 	unmap_ports(pv);
 free:
+	pci_intx(pdev, 0);
 	kfree(pv->saved);
 	pv->saved = NULL;
 disable:
