@@ -185,6 +185,7 @@ struct type1 {
 	wait_queue_head_t	settled;
 	struct mapping		*stale;
 	unsigned int		nr_stale;
+	unsigned int		leaving;	/* how many threads take out what was stale */
 	unsigned int		limit;	/* of count, as it was when this was opened */
 	unsigned int		count;
 	u64			pinned;
@@ -468,7 +469,7 @@ static int mapping_admit(struct type1 *iommu, const struct mapping *m)
 	    (!m->window ||
 	     buffer->used + m->pinned.pages <= WINDOWS_MAX * (u64)buffer->pinned.pages))
 		return 0;
-	return iommu->stale ? -EAGAIN : -ENOSPC;
+	return iommu->stale || iommu->leaving ? -EAGAIN : -ENOSPC;
 }
 
 /* Make a mapping a window of a buffer. */
@@ -745,34 +746,35 @@ static int mappings_doom(struct type1 *iommu, const struct evfio_iommu_range *ra
 	return ret;
 }
 
-/* The stale windows, for mappings_remove(). */
-static struct mapping *stale_take(struct type1 *iommu)
-{
-	struct mapping *list = iommu->stale;
-
-	lockdep_assert_held(&iommu->lock);
-	mappings_settle(list, DYING);
-	iommu->stale = NULL;
-	iommu->nr_stale = 0;
-	return list;
-}
-
 /* Take what is stale out of the hardware. */
 static noinline void stale_remove(struct type1 *iommu)
 {
 	struct mapping *list;
 
 	mutex_lock(&iommu->lock);
-	list = stale_take(iommu);
+	list = iommu->stale;
+	mappings_settle(list, DYING);
+	WRITE_ONCE(iommu->leaving, iommu->leaving + 1);
+	/* Who sees none sees that some are leaving. */
+	smp_store_release(&iommu->stale, NULL);
+	iommu->nr_stale = 0;
 	mutex_unlock(&iommu->lock);
 	if (list)
 		mappings_remove(iommu, list);
+	mutex_lock(&iommu->lock);
+	WRITE_ONCE(iommu->leaving, iommu->leaving - 1);
+	mutex_unlock(&iommu->lock);
+	settled_wake(iommu);
 }
 
+/* Nothing that was stale is in the hardware after this, whoever takes it out; or we are killed. */
 static void stale_drop(struct type1 *iommu)
 {
-	if (READ_ONCE(iommu->stale))
+	/* With stale_remove(). */
+	if (smp_load_acquire(&iommu->stale))
 		stale_remove(iommu);
+	if (READ_ONCE(iommu->leaving))
+		wait_event_killable(iommu->settled, !READ_ONCE(iommu->leaving));
 }
 
 /*
@@ -959,10 +961,11 @@ static int windows_begin(struct type1 *iommu, const struct evfio_iommu_move *use
 	return ret;
 }
 
-/* Leave unmapped windows in the hardware for the moment. Returns those whose time has come. */
-static struct mapping *stale_add(struct type1 *iommu, struct mapping *list)
+/* Leave unmapped windows in the hardware until they are many. */
+static void stale_add(struct type1 *iommu, struct mapping *list)
 {
 	struct mapping *m, *next;
+	bool many;
 
 	mutex_lock(&iommu->lock);
 	for (m = list; m; m = next) {
@@ -972,10 +975,11 @@ static struct mapping *stale_add(struct type1 *iommu, struct mapping *list)
 		iommu->stale = m;
 		iommu->nr_stale++;
 	}
-	list = iommu->nr_stale < MANY_STALE ? NULL : stale_take(iommu);
+	many = iommu->nr_stale >= MANY_STALE;
 	mutex_unlock(&iommu->lock);
 	settled_wake(iommu);
-	return list;
+	if (many)
+		stale_remove(iommu);
 }
 
 static int type1_move(void *data, const struct evfio_iommu_move *user,
@@ -1005,10 +1009,11 @@ static int type1_move(void *data, const struct evfio_iommu_move *user,
 		settled_wake(iommu);
 		return ret;
 	}
-	if (user->flags & EVFIO_IOMMU_MOVE_LAZY)
-		gone = stale_add(iommu, gone);
-	else
-		stale_drop(iommu);
+	if (user->flags & EVFIO_IOMMU_MOVE_LAZY) {
+		stale_add(iommu, gone);
+		return 0;
+	}
+	stale_drop(iommu);
 	if (gone)
 		mappings_remove(iommu, gone);
 	return 0;
