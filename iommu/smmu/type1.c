@@ -737,9 +737,13 @@ static int mappings_doom(struct type1 *iommu, const struct evfio_iommu_range *ra
 
 	if (!nr)
 		ret = range_doom(iommu, 0, (dma_addr_t)U64_MAX, windows, &at, &tail);
-	for (; nr && !ret; nr--, ranges++)
-		ret = range_check(iommu, ranges->iova, ranges->size, &last) ?:
-		      range_doom(iommu, ranges->iova, last, windows, &at, &tail);
+	for (; nr && !ret; nr--, ranges++) {
+		ret = range_check(iommu, ranges->iova, ranges->size, &last);
+		/* Beyond what an address can be there is nothing. */
+		if (!ret && ranges->iova == (dma_addr_t)ranges->iova)
+			ret = range_doom(iommu, ranges->iova, min_t(u64, last, (dma_addr_t)U64_MAX),
+					 windows, &at, &tail);
+	}
 	*tail = NULL;
 	if (ret)
 		mappings_settle(*list, LIVE);
