@@ -124,8 +124,7 @@ void evfio_group_exit(void);
 /* isolation.c */
 
 struct evfio_set *evfio_set_get(struct device *dev, struct iommu_group *group);
-void evfio_set_put(struct evfio_set *set);
-void evfio_set_leave(struct evfio_set *set, struct iommu_group *group);
+void evfio_set_put(struct evfio_set *set, struct iommu_group *group);
 int evfio_set_claim(struct evfio_set *set, struct evfio_container *container);
 void evfio_set_release(struct evfio_set *set);
 void evfio_set_quarantine(struct evfio_set *set, struct iommu_group *group);

@@ -16,6 +16,7 @@
 #include <linux/kref.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/notifier.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -327,16 +328,19 @@ bool evfio_group_files_own(struct file **files, u32 n, struct evfio_device *vdev
  * struct evfio_finder - where isolation groups look for their members
  * @node: the core's
  * @bus: which bus
- * @mates: put the devices of the bus that must be owned together with @dev, though the IOMMU may
- *	tell them apart, itself among them, into @mates, with references; returns how many, 0 if it
- *	is alone or on another bus. May be NULL
+ * @added: the core's
+ * @removed: the core's
+ * @mates: whether two devices of the bus, or a device and itself, must be owned together though the
+ *	IOMMU may tell them apart. May be NULL
  * @configure: put a device without a driver into the IOMMU group in which a driver would find it;
  *	its lock is held
  */
 struct evfio_finder {
 	struct list_head	node;
 	const struct bus_type	*bus;
-	unsigned int		(*mates)(struct device *dev, struct device **mates);
+	struct notifier_block	added;
+	struct notifier_block	removed;
+	bool			(*mates)(struct device *dev, struct device *other);
 	void			(*configure)(struct device *dev);
 };
 

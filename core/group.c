@@ -372,7 +372,6 @@ static void group_free(struct device *dev)
 	struct evfio_group *group = container_of(dev, struct evfio_group, dev);
 
 	ida_free(&group_minors, MINOR(dev->devt));
-	evfio_set_put(group->set);
 	iommu_group_put(group->iommu_group);
 	kfree(group);
 }
@@ -413,6 +412,7 @@ static struct evfio_group *group_create(struct device *dev, struct iommu_group *
 	if (!ret)
 		ret = cdev_device_add(&group->cdev, &group->dev);
 	if (ret) {
+		evfio_set_put(set, iommu_group);
 		put_device(&group->dev);
 		return ERR_PTR(ret);
 	}
@@ -422,7 +422,7 @@ static struct evfio_group *group_create(struct device *dev, struct iommu_group *
 free_minor:
 	ida_free(&group_minors, minor);
 put_set:
-	evfio_set_put(set);
+	evfio_set_put(set, iommu_group);
 put_iommu_group:
 	iommu_group_put(iommu_group);
 	return ERR_PTR(ret);
@@ -493,7 +493,7 @@ void evfio_group_remove(struct evfio_device *vdev)
 	mutex_unlock(&group->lock);
 	if (last) {
 		cdev_device_del(&group->cdev, &group->dev);
-		evfio_set_leave(group->set, group->iommu_group);
+		evfio_set_put(group->set, group->iommu_group);
 	}
 	evfio_noiommu_leave(vdev->dev, group->iommu_group);
 	mutex_unlock(&groups_lock);

@@ -8,6 +8,10 @@
  * of devices that it knows to be one (evfio_finder::mates). Such a set, and the set of a single
  * device, is made with the first struct evfio_group of it and lives as long as one of these.
  *
+ * Devices come and go. One that comes takes its place in its set before a driver can bind it, and
+ * is owned at once if the set is; one that goes leaves it, and an IOMMU group that goes with its
+ * last device is given up first.
+ *
  * Owning a set is owning the DMA of all its IOMMU groups (iommu_group_claim_dma_owner()), which
  * is what keeps host drivers out from then on. The first group that joins a container claims, the
  * last that leaves releases. A group with a device that may still be doing DMA after its last
@@ -28,8 +32,9 @@
 #include "core.h"
 
 /*
- * @np, @dev: the device; @np in a device-tree set, where @dev appears when its bus has it
- * @group: its IOMMU group, NULL if it has none
+ * @np, @dev: the device; @np in a device-tree set, where @dev is there while its bus has it. If
+ *	neither is set, there is room for one that may come
+ * @group: its IOMMU group, NULL if it has none; may outlast @dev if others are in it
  * @claimed, @quarantined: of @group, in the first member that has it
  */
 struct member {
@@ -74,26 +79,38 @@ static struct member *set_find(struct evfio_set *set, struct iommu_group *group)
 	return NULL;
 }
 
-/* A bus's device for a device-tree node, with a reference. Linux 6.1 takes no constant bus. */
-static struct device *finder_find(const struct evfio_finder *finder, const struct device_node *np)
+static int is_other(struct device *dev, void *data)
 {
-	return bus_find_device_by_of_node((struct bus_type *)finder->bus, np);
+	return dev != data;
 }
 
-/* Find the members' devices and IOMMU groups, as far as they exist by now. */
-static void set_resolve(struct evfio_set *set)
+/*
+ * See to what has changed: a device is going, or has gone while its bus had no backend; a driver
+ * has given one its IOMMU group. A group without a device is given up, one that has others keeps
+ * its place.
+ */
+static void set_resolve(struct evfio_set *set, struct device *going)
 {
-	struct evfio_finder *finder;
 	struct member *m;
 
 	lockdep_assert_held(&isolation_lock);
 	for_each_member(m, set) {
-		if (m->np && !m->dev)
-			list_for_each_entry(finder, &finders, node) {
-				m->dev = finder_find(finder, m->np);
-				if (m->dev)
-					break;
+		if (m->dev && (m->dev == going || !device_is_registered(m->dev))) {
+			put_device(m->dev);
+			m->dev = NULL;
+			if (m->group && m != set_find(set, m->group)) {
+				iommu_group_put(m->group);
+				m->group = NULL;
 			}
+		}
+		if (m->group && !iommu_group_for_each_dev(m->group, going, is_other)) {
+			if (m->claimed)
+				iommu_group_release_dma_owner(m->group);
+			m->claimed = false;
+			m->quarantined = false;
+			iommu_group_put(m->group);
+			m->group = NULL;
+		}
 		if (m->dev && !m->group)
 			m->group = iommu_group_get(m->dev);
 	}
@@ -104,8 +121,9 @@ static void set_resolve(struct evfio_set *set)
  * set that is too late: a host driver could come between. Do now what its bus would do then. If the
  * device is locked, its bus is about to: it must not be waited for, for it may be waiting for us.
  */
-static void member_configure(struct member *m, const struct evfio_finder *finder)
+static void member_fill(struct member *m, struct device *dev, const struct evfio_finder *finder)
 {
+	m->dev = get_device(dev);
 	m->group = iommu_group_get(m->dev);
 	if (m->group || !device_trylock(m->dev))
 		return;
@@ -114,43 +132,6 @@ static void member_configure(struct member *m, const struct evfio_finder *finder
 	device_unlock(m->dev);
 	m->group = iommu_group_get(m->dev);
 }
-
-/**
- * evfio_finder_register() - let isolation groups look for their members on one more bus
- * @finder: stays the caller's, until evfio_finder_unregister()
- *
- * Called when a bus backend is loaded, before it can bind a device.
- */
-void evfio_finder_register(struct evfio_finder *finder)
-{
-	struct evfio_set *set;
-	struct member *m;
-
-	mutex_lock(&isolation_lock);
-	list_add_tail(&finder->node, &finders);
-	list_for_each_entry(set, &sets, node)
-		for_each_member(m, set) {
-			if (m->dev)
-				continue;
-			m->dev = finder_find(finder, m->np);
-			if (m->dev)
-				member_configure(m, finder);
-		}
-	mutex_unlock(&isolation_lock);
-}
-EXPORT_SYMBOL_GPL(evfio_finder_register);
-
-/**
- * evfio_finder_unregister() - take a finder back
- * @finder: as registered
- */
-void evfio_finder_unregister(struct evfio_finder *finder)
-{
-	mutex_lock(&isolation_lock);
-	list_del(&finder->node);
-	mutex_unlock(&isolation_lock);
-}
-EXPORT_SYMBOL_GPL(evfio_finder_unregister);
 
 static void set_free(struct evfio_set *set)
 {
@@ -165,32 +146,40 @@ static void set_free(struct evfio_set *set)
 	kfree(set);
 }
 
-/* A set of @dev and of what its bus wants to be owned with it. */
+struct mating {
+	const struct evfio_finder	*finder;
+	struct device			*dev;
+	struct evfio_set		*set;
+};
+
+static int mate_add(struct device *dev, void *data)
+{
+	const struct mating *mating = data;
+	struct evfio_set *set = mating->set;
+
+	if (set->nr < EVFIO_MATES && mating->finder->mates(mating->dev, dev))
+		member_fill(&set->members[set->nr++], dev, mating->finder);
+	return 0;
+}
+
+/* A set of @dev and of what its bus wants to be owned with it, now or when it comes. */
 static struct evfio_set *set_make(struct device *dev)
 {
-	struct device *mates[EVFIO_MATES];
+	struct evfio_set *set = kzalloc(struct_size(set, members, EVFIO_MATES), GFP_KERNEL);
+	struct mating mating = { .dev = dev, .set = set };
 	struct evfio_finder *finder;
-	struct evfio_set *set;
-	unsigned int i, n = 0;
 
-	list_for_each_entry(finder, &finders, node) {
-		n = finder->mates ? finder->mates(dev, mates) : 0;
-		if (n)
-			break;
-	}
-	if (!n)
-		mates[n++] = get_device(dev);	/* which has a group, and needs no finder */
-	set = kzalloc(struct_size(set, members, n), GFP_KERNEL);
-	if (!set) {
-		while (n--)
-			put_device(mates[n]);
+	if (!set)
 		return ERR_PTR(-ENOMEM);
-	}
-	set->nr = n;
-	for (i = 0; i < n; i++) {
-		set->members[i].dev = mates[i];
-		member_configure(&set->members[i], finder);
-	}
+	list_for_each_entry(finder, &finders, node)
+		if (finder->mates && finder->bus == dev->bus) {
+			mating.finder = finder;
+			bus_for_each_dev(dev->bus, NULL, &mating, mate_add);
+		}
+	if (set->nr)
+		set->nr = EVFIO_MATES;
+	else
+		member_fill(&set->members[set->nr++], dev, NULL);
 	list_add_tail(&set->node, &sets);
 	return set;
 }
@@ -208,7 +197,7 @@ struct evfio_set *evfio_set_get(struct device *dev, struct iommu_group *group)
 
 	mutex_lock(&isolation_lock);
 	list_for_each_entry(set, &sets, node) {
-		set_resolve(set);
+		set_resolve(set, NULL);
 		if (set_find(set, group))
 			goto get;
 	}
@@ -218,20 +207,6 @@ get:
 		set->refs++;
 	mutex_unlock(&isolation_lock);
 	return set;
-}
-
-/**
- * evfio_set_put() - the counterpart of evfio_set_get()
- * @set: what that returned
- */
-void evfio_set_put(struct evfio_set *set)
-{
-	mutex_lock(&isolation_lock);
-	if (!--set->refs) {
-		list_del(&set->node);
-		set_free(set);
-	}
-	mutex_unlock(&isolation_lock);
 }
 
 static int complain_device(struct device *dev, void *data)
@@ -244,7 +219,7 @@ static int complain_device(struct device *dev, void *data)
 /* Why a member without an IOMMU group cannot be owned now: -EPERM and a message, or 0. */
 static int member_check(struct member *m)
 {
-	if (m->group)
+	if (m->group || !(m->np || m->dev))
 		return 0;
 	if (!m->dev)
 		pr_notice_ratelimited("%pOF: in an isolation group, but no device yet\n", m->np);
@@ -284,6 +259,106 @@ static void set_unclaim(struct evfio_set *set)
 		}
 }
 
+/* A set's place for a device that is not in it yet: its own, or among its mates. */
+static struct member *set_place(struct evfio_set *set, const struct evfio_finder *finder,
+				struct device *dev)
+{
+	struct member *m, *place = NULL;
+	bool wanted = set->np;
+
+	for_each_member(m, set) {
+		if (m->dev == dev)
+			return NULL;
+		if (m->dev)
+			wanted |= finder->mates && m->dev->bus == finder->bus &&
+				  finder->mates(dev, m->dev);
+		else if (!m->group && (!set->np || m->np == dev->of_node))
+			place = m;
+	}
+	return wanted ? place : NULL;
+}
+
+static int finder_add(struct device *dev, void *data)
+{
+	const struct evfio_finder *finder = data;
+	struct evfio_set *set;
+	struct member *m;
+
+	list_for_each_entry(set, &sets, node) {
+		set_resolve(set, NULL);
+		m = set_place(set, finder, dev);
+		if (!m)
+			continue;
+		member_fill(m, dev, finder);
+		if (set->users)
+			member_claim(set, m);
+	}
+	return 0;
+}
+
+/* After the IOMMU core has looked at the device. */
+static int finder_added(struct notifier_block *nb, unsigned long event, void *dev)
+{
+	if (event == BUS_NOTIFY_ADD_DEVICE) {
+		mutex_lock(&isolation_lock);
+		finder_add(dev, container_of(nb, struct evfio_finder, added));
+		mutex_unlock(&isolation_lock);
+	}
+	return NOTIFY_DONE;
+}
+
+/* After the driver has let go of the device, before the IOMMU core does. */
+static int finder_removed(struct notifier_block *nb, unsigned long event, void *dev)
+{
+	struct evfio_set *set;
+
+	if (event == BUS_NOTIFY_REMOVED_DEVICE) {
+		mutex_lock(&isolation_lock);
+		list_for_each_entry(set, &sets, node)
+			set_resolve(set, dev);
+		mutex_unlock(&isolation_lock);
+	}
+	return NOTIFY_DONE;
+}
+
+/**
+ * evfio_finder_register() - let isolation groups look for their members on one more bus
+ * @finder: stays the caller's, until evfio_finder_unregister()
+ *
+ * Called when a bus backend is loaded, before it can bind a device.
+ */
+void evfio_finder_register(struct evfio_finder *finder)
+{
+	/* Linux 6.1 takes no constant bus. */
+	struct bus_type *bus = (struct bus_type *)finder->bus;
+
+	finder->added.notifier_call = finder_added;
+	finder->added.priority = -1;
+	finder->removed.notifier_call = finder_removed;
+	finder->removed.priority = 1;
+	bus_register_notifier(bus, &finder->added);
+	bus_register_notifier(bus, &finder->removed);
+	mutex_lock(&isolation_lock);
+	list_add_tail(&finder->node, &finders);
+	bus_for_each_dev(bus, NULL, finder, finder_add);
+	mutex_unlock(&isolation_lock);
+}
+EXPORT_SYMBOL_GPL(evfio_finder_register);
+
+/**
+ * evfio_finder_unregister() - take a finder back
+ * @finder: as registered
+ */
+void evfio_finder_unregister(struct evfio_finder *finder)
+{
+	mutex_lock(&isolation_lock);
+	list_del(&finder->node);
+	mutex_unlock(&isolation_lock);
+	bus_unregister_notifier((struct bus_type *)finder->bus, &finder->removed);
+	bus_unregister_notifier((struct bus_type *)finder->bus, &finder->added);
+}
+EXPORT_SYMBOL_GPL(evfio_finder_unregister);
+
 /**
  * evfio_set_claim() - own a set's DMA for one more of its groups
  * @set: the set
@@ -301,7 +376,7 @@ int evfio_set_claim(struct evfio_set *set, struct evfio_container *container)
 	if (set->users) {
 		ret = set->container == container ? 0 : -EBUSY;
 	} else {
-		set_resolve(set);
+		set_resolve(set, NULL);
 		for_each_member(m, set) {
 			ret = member_claim(set, m);
 			if (ret) {
@@ -331,7 +406,7 @@ void evfio_set_release(struct evfio_set *set)
 }
 
 /**
- * evfio_set_quarantine() - keep a group's DMA blocked until evfio_set_leave()
+ * evfio_set_quarantine() - keep a group's DMA blocked until evfio_set_put()
  * @set: the set, claimed
  * @group: a group of it, with a device that may not be quiet
  */
@@ -343,16 +418,20 @@ void evfio_set_quarantine(struct evfio_set *set, struct iommu_group *group)
 }
 
 /**
- * evfio_set_leave() - a group's last device has been unbound
- * @set: the set
- * @group: the group
+ * evfio_set_put() - the counterpart of evfio_set_get()
+ * @set: what that returned
+ * @group: the group, whose last device has been unbound; in no container
  */
-void evfio_set_leave(struct evfio_set *set, struct iommu_group *group)
+void evfio_set_put(struct evfio_set *set, struct iommu_group *group)
 {
 	mutex_lock(&isolation_lock);
 	set_find(set, group)->quarantined = false;
 	if (!set->users)
 		set_unclaim(set);
+	if (!--set->refs) {
+		list_del(&set->node);
+		set_free(set);
+	}
 	mutex_unlock(&isolation_lock);
 }
 
@@ -366,7 +445,7 @@ bool evfio_set_viable(struct evfio_set *set)
 	struct member *m;
 
 	mutex_lock(&isolation_lock);
-	set_resolve(set);
+	set_resolve(set, NULL);
 	for_each_member(m, set) {
 		if (!m->group)
 			viable = !member_check(m);
@@ -410,7 +489,7 @@ ssize_t evfio_set_members(struct evfio_set *set, char *page)
 	int ret = 0;
 
 	mutex_lock(&isolation_lock);
-	set_resolve(set);
+	set_resolve(set, NULL);
 	for_each_member(m, set) {
 		if (!m->group && m->dev)
 			ret = list_device(m->dev, &list);
@@ -439,7 +518,7 @@ struct iommu_group *evfio_set_noiommu(struct device *dev)
 
 	mutex_lock(&isolation_lock);
 	list_for_each_entry(set, &sets, node) {
-		set_resolve(set);
+		set_resolve(set, NULL);
 		group = NULL;
 		mine = false;
 		for_each_member(m, set) {
@@ -472,7 +551,7 @@ void evfio_set_forget(struct device *dev)
 				iommu_group_put(m->group);
 				m->group = NULL;
 				/* Somebody else has to keep the books. */
-				set_resolve(set);
+				set_resolve(set, NULL);
 			}
 	mutex_unlock(&isolation_lock);
 }

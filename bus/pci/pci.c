@@ -702,22 +702,12 @@ static void add_ids(char *list)
 }
 
 /* Virtual functions are made to be owned one by one. */
-static unsigned int pci_mates(struct device *dev, struct device **mates)
+static bool pci_mates(struct device *dev, struct device *other)
 {
-	struct pci_dev *mate;
-	unsigned int fn, n = 0;
+	const struct pci_dev *a = to_pci_dev(dev), *b = to_pci_dev(other);
 
-	if (!multifunction_groups || !dev_is_pci(dev) || to_pci_dev(dev)->is_virtfn)
-		return 0;
-	for (fn = 0; fn < EVFIO_MATES; fn++) {
-		mate = pci_get_slot(to_pci_dev(dev)->bus,
-				    PCI_DEVFN(PCI_SLOT(to_pci_dev(dev)->devfn), fn));
-		if (mate && !mate->is_virtfn)
-			mates[n++] = &mate->dev;
-		else
-			pci_dev_put(mate);
-	}
-	return n;
+	return multifunction_groups && !a->is_virtfn && !b->is_virtfn && a->bus == b->bus &&
+	       PCI_SLOT(a->devfn) == PCI_SLOT(b->devfn);
 }
 
 /* Stream ids are the host bridge's to translate. */

@@ -5,12 +5,14 @@
  *	slot	the functions of a slot, by a parameter of the module
  *	fresh	the same, when the second has never had a driver
  *	tree	functions that the device tree names
+ *	group	functions of a slot that the IOMMU does not tell apart
  *	apart	nothing says so
  */
 /*
  * vm: board=pci stock=uio_pci_generic args=slot params="vfio-pci.multifunction_groups=1"
  * vm: board=pci stock=uio_pci_generic args=fresh params="vfio-pci.multifunction_groups=1" bind=no
  * vm: board=pci stock=uio_pci_generic args=tree overlay=pcipair
+ * vm: board=pci stock=uio_pci_generic args=group params="vfio-pci.multifunction_groups=1"
  * vm: board=pci stock=uio_pci_generic args=apart
  */
 #define _GNU_SOURCE
@@ -29,15 +31,22 @@
 static const char *first = PCI_SLOT0, *second = PCI_SLOT1;
 static bool together;
 
+static const char *members(const char *name)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/vfio/%d/members", board_group(name));
+	return path;
+}
+
 /* How often the device's folder is named in the members of @of's group. */
 static int named(const char *of, const char *name)
 {
-	char members[64], path[PATH_MAX];
+	char path[PATH_MAX];
 
-	snprintf(members, sizeof(members), "/sys/class/vfio/%d/members", board_group(of));
 	if (!realpath(board_path(name, "."), path))
 		tap_bail("%s: no such device", name);
-	return file_count(members, path);
+	return file_count(members(of), path);
 }
 
 static void never_bound(void)
@@ -129,6 +138,81 @@ static void again(void)
 	close(c2);
 }
 
+static void remove_first(void)
+{
+	is(file_write(board_path(first, "remove"), "1"), 0, "the first goes");
+	ok(access(board_path(first, "."), F_OK), "it is no more");
+}
+
+static void find_first(void)
+{
+	is(file_write("/sys/bus/pci/rescan", "1"), 0, "it comes back");
+	ok(!access(board_path(first, "."), F_OK), "it is there");
+}
+
+/* A function goes and comes back: more often than a slot has functions. */
+static void gone(bool tree)
+{
+	int c = container_open(), group;
+
+	for (int i = 0; i < 9; i++) {
+		remove_first();
+		group = group_open(second);
+		is(group_set(group, c), tree ? -EPERM : 0, "the second joins a container");
+		if (!tap_kernel)
+			is(file_count(members(second), "/"), 1, "it is alone");
+		close(group);
+		find_first();
+		if (i % 2)
+			board_take(first);
+		if (!tap_kernel)
+			is(named(second, first), together, "members of the second one's: the first");
+		group = group_open(second);
+		is(group_set(group, c), 0, "the second joins a container");
+		close(group);
+	}
+	board_take(first);
+	close(c);
+}
+
+/* The same while the other one's owner is there. */
+static void gone_owned(bool tree)
+{
+	struct dev d;
+
+	for (int i = 0; i < 9; i++) {
+		dev_open(&d, second);
+		remove_first();
+		is(group_status(d.group), 3, "the second one's group stays as it is");
+		find_first();
+		if (!tree) {
+			is(board_bind(first, HOST_DRIVER) == 0, !together,
+			   "a host driver takes it");
+			board_unbind(first);
+		}
+		if (i % 2)
+			board_take(first);
+		is(cfg_read(&d, PCI_VENDOR_ID, 4), hw_read(second, PCI_VENDOR_ID, 4),
+		   "the second works");
+		dev_close(&d);
+	}
+	board_take(first);
+}
+
+static void one_group(void)
+{
+	together = true;
+	for (int i = 0; i < 2; i++) {
+		first = i ? PCI_TWIN1 : PCI_TWIN0;
+		second = i ? PCI_TWIN0 : PCI_TWIN1;
+		board_take(first);
+		board_take(second);
+		is(board_group(first), board_group(second), "both are in one group");
+		gone(false);
+		gone_owned(false);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *how = "apart";
@@ -144,11 +228,17 @@ int main(int argc, char **argv)
 		first = PCI_ROCKER;
 		second = PCI_MEMORY;
 	}
+	if (!strcmp(how, "group")) {
+		one_group();
+		return tap_done();
+	}
 	if (!strcmp(how, "fresh"))
 		never_bound();
 	containers();
 	if (strcmp(how, "tree"))
 		host();
 	again();
+	gone(!tap_kernel && !strcmp(how, "tree"));
+	gone_owned(!strcmp(how, "tree"));
 	return tap_done();
 }
