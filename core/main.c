@@ -5,6 +5,7 @@
 #include <linux/module.h>
 
 #include "core.h"
+#include "pin.h"
 
 static int __init evfio_init(void)
 {
@@ -34,6 +35,7 @@ static void __exit evfio_exit(void)
 	evfio_container_exit();
 	evfio_group_exit();
 	evfio_isolation_exit();
+	evfio_pin_exit();
 }
 
 module_init(evfio_init);

@@ -7,6 +7,10 @@
  * but the mmap_lock, for a hugetlb page that need not be waited for: a range belongs to who is
  * pinning it. That lock is taken as it is: the tracepoints around mmap_write_lock() and its kin
  * would be half a kilobyte, and VMAs are only looked at.
+ *
+ * The lock is the process's: it can be held for as long as the process likes, by a page fault in a
+ * file system that it serves itself. Who takes a device away from it does not wait for that: what
+ * it is owed becomes a debt, paid when the lock is free. debts_lock protects them.
  */
 #include <linux/export.h>
 #include <linux/hugetlb.h>
@@ -15,6 +19,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include "compat.h"
 #include "pin.h"
@@ -246,6 +251,70 @@ static int pin_pages(unsigned int flags, struct pinned *pinned, unsigned long va
 	return ret;
 }
 
+static DEFINE_MUTEX(debts_lock);
+static LIST_HEAD(debts);
+static void debts_pay(struct work_struct *work);
+static DECLARE_DELAYED_WORK(debts_work, debts_pay);
+
+struct debt {
+	struct list_head	node;
+	struct mm_struct	*mm;
+	unsigned long		pages;
+};
+
+static void debt_forget(struct debt *debt)
+{
+	list_del(&debt->node);
+	mmdrop(debt->mm);
+	kfree(debt);
+}
+
+static bool try_uncharge(struct mm_struct *mm, unsigned long pages)
+{
+	if (!down_write_trylock(&mm->mmap_lock))
+		return false;
+	__account_locked_vm(mm, pages, false, current, true);
+	up_write(&mm->mmap_lock);
+	return true;
+}
+
+static void debts_pay(struct work_struct *work)
+{
+	struct debt *debt, *next;
+
+	mutex_lock(&debts_lock);
+	list_for_each_entry_safe(debt, next, &debts, node)
+		if (try_uncharge(debt->mm, debt->pages))
+			debt_forget(debt);
+	if (!list_empty(&debts))
+		schedule_delayed_work(&debts_work, HZ / 10);
+	mutex_unlock(&debts_lock);
+}
+
+/* Memory for this is so little that the kernel finds it. */
+static void debt_new(struct credit *credit)
+{
+	struct debt *debt = kmalloc(sizeof(*debt), GFP_KERNEL | __GFP_NOFAIL);
+
+	mmgrab(credit->mm);
+	debt->mm = credit->mm;
+	debt->pages = credit->pages;
+	mutex_lock(&debts_lock);
+	list_add_tail(&debt->node, &debts);
+	schedule_delayed_work(&debts_work, 0);
+	mutex_unlock(&debts_lock);
+}
+
+/* Who still holds his lock is not paid. */
+void evfio_pin_exit(void)
+{
+	struct debt *debt, *next;
+
+	cancel_delayed_work_sync(&debts_work);
+	list_for_each_entry_safe(debt, next, &debts, node)
+		debt_forget(debt);
+}
+
 /**
  * evfio_charge() - put memory on a process's account of what it has locked
  * @mm: the process, the current one
@@ -383,7 +452,10 @@ void evfio_settle(struct credit *credit)
 {
 	if (!credit->mm)
 		return;
-	evfio_uncharge(credit->mm, credit->pages);
+	if (!credit->hurry)
+		evfio_uncharge(credit->mm, credit->pages);
+	else if (!try_uncharge(credit->mm, credit->pages))
+		debt_new(credit);
 	mmdrop(credit->mm);
 	credit->mm = NULL;
 	credit->pages = 0;

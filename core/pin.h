@@ -77,11 +77,13 @@ static inline bool extent_next(const struct pinned *pinned, struct extent_at *at
  * @mm: whose, NULL if there is none yet
  * @pages: how many
  * @extents: how many have been unpinned so far
+ * @hurry: somebody else waits, who must not wait for that process
  */
 struct credit {
 	struct mm_struct	*mm;
 	unsigned long		pages;
 	unsigned int		extents;
+	bool			hurry;
 };
 
 /* True so often that a long loop that lets others run then costs nothing and delays nobody. */
@@ -97,5 +99,6 @@ int evfio_pin_charged(struct pinned *pinned, unsigned long vaddr, bool coalesce)
 int evfio_pin_adopt(struct pinned *pinned);
 void evfio_unpin(struct pinned *pinned, struct credit *credit);
 void evfio_settle(struct credit *credit);
+void evfio_pin_exit(void);
 
 #endif

@@ -31,6 +31,7 @@
  * @dev: whom the DMA API knows; its own count is not used
  * @kref: the device's reference, and those of dma-bufs
  * @mm: on whose account it is
+ * @hurry: whoever has the last reference must not wait for that process
  * @attrs: DMA_ATTR_WRITE_COMBINE or 0
  * @cached: the CPU's caches have it, and the device does not see them
  * @memory: what the DMA API gave: of dma_alloc_pages() if @cached, else of dma_alloc_attrs()
@@ -44,8 +45,9 @@ struct contig {
 	struct device		dev;
 	struct kref		kref;
 	struct mm_struct	*mm;
-	unsigned long		attrs;
+	bool			hurry;
 	bool			cached;
+	unsigned long		attrs;
 	void			*memory;
 	dma_addr_t		base;
 	size_t			taken;
@@ -123,6 +125,7 @@ static int contig_alloc(struct contig *contig, size_t size, size_t alignment)
 static void contig_free(struct kref *kref)
 {
 	struct contig *contig = container_of(kref, struct contig, kref);
+	struct credit credit = { .mm = contig->mm, .hurry = contig->hurry };
 	struct device *dev = &contig->dev;
 
 	if (!contig->memory)
@@ -132,10 +135,8 @@ static void contig_free(struct kref *kref)
 	else
 		dma_free_attrs(dev, contig->taken, contig->memory, contig->base, contig->attrs);
 	of_reserved_mem_device_release(dev);
-	if (contig->mm) {
-		evfio_uncharge(contig->mm, contig->taken >> PAGE_SHIFT);
-		mmdrop(contig->mm);
-	}
+	credit.pages = contig->taken >> PAGE_SHIFT;
+	evfio_settle(&credit);
 	put_device(dev);
 }
 
@@ -320,8 +321,8 @@ void evfio_contigs_release(struct evfio_device *vdev)
 
 	xa_for_each(&vdev->contigs, id, contig) {
 		contig = xa_erase(&vdev->contigs, id);
-		if (contig)
-			contig_put(contig);
+		contig->hurry = true;
+		contig_put(contig);
 	}
 }
 
@@ -408,7 +409,10 @@ static int dmabuf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 
 static void dmabuf_release(struct dma_buf *dmabuf)
 {
-	contig_put(dmabuf->priv);
+	struct contig *contig = dmabuf->priv;
+
+	contig->hurry = true;
+	contig_put(contig);
 }
 
 static const struct dma_buf_ops dmabuf_ops = {

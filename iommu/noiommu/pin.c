@@ -90,9 +90,9 @@ static int pinned_tell(struct evfio_device *vdev, const struct pinned *pinned,
 	       struct_size(user, extents, user->nr_extents) > user->argsz ? -ENOSPC : 0;
 }
 
-static void pinned_free(struct pinned *pinned)
+static void pinned_free(struct pinned *pinned, bool hurry)
 {
-	struct credit credit = { };
+	struct credit credit = { .hurry = hurry };
 
 	evfio_unpin(pinned, &credit);
 	evfio_settle(&credit);
@@ -134,7 +134,7 @@ long evfio_noiommu_pin(void *obj, union evfio_args *args, unsigned long arg)
 		evfio_device_unlock(vdev);
 	}
 	if (ret)
-		pinned_free(pinned);
+		pinned_free(pinned, false);
 	return ret;
 }
 
@@ -161,7 +161,7 @@ long evfio_noiommu_unpin(void *obj, union evfio_args *args, unsigned long arg)
 	evfio_device_unlock(vdev);
 	if (!pinned)
 		return -ENOENT;
-	pinned_free(pinned);
+	pinned_free(pinned, false);
 	return 0;
 }
 
@@ -251,9 +251,8 @@ void evfio_pins_release(struct evfio_device *vdev)
 	unsigned long id;
 
 	xa_for_each(&vdev->pins, id, pinned) {
-		pinned = xa_erase(&vdev->pins, id);
-		if (pinned)
-			pinned_free(pinned);
+		xa_erase(&vdev->pins, id);
+		pinned_free(pinned, true);
 	}
 	evfio_contigs_release(vdev);
 }

@@ -1523,7 +1523,7 @@ static void *type1_open(unsigned long type)
 /* The domains went with their groups: no device reaches what is unpinned now. */
 static void type1_release(void *data)
 {
-	struct credit credit = { };
+	struct credit credit = { .hurry = true };
 	struct type1 *iommu = data;
 	struct buffer *buffer;
 	unsigned long id;
