@@ -38,13 +38,20 @@ static inline int evfio_domain_map(struct iommu_domain *domain, unsigned long io
 #endif
 }
 
+#ifndef HAVE_GROUP_ISOLATED_MSI
+static inline int evfio_remaps(struct device *dev, void *data)
+{
+	return device_iommu_capable(dev, IOMMU_CAP_INTR_REMAP);
+}
+#endif
+
 /* Whether a device's MSIs cannot be forged by its DMA, for all devices of a group. */
 static inline bool evfio_group_isolated_msi(struct iommu_group *group)
 {
 #ifdef HAVE_GROUP_ISOLATED_MSI
 	return iommu_group_has_isolated_msi(group);
 #else
-	return irq_domain_check_msi_remap();
+	return irq_domain_check_msi_remap() || iommu_group_for_each_dev(group, NULL, evfio_remaps);
 #endif
 }
 

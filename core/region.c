@@ -411,7 +411,7 @@ int evfio_region_mmap(struct evfio_device *vdev, struct vm_area_struct *vma)
 		return evfio_contig_mmap(vdev, vma);
 	if (combine)
 		index -= vdev->num_regions;
-	if (index >= vdev->num_regions || !(vma->vm_flags & VM_SHARED))
+	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
 	region = &vdev->regions[array_index_nospec(index, vdev->num_regions)];
 	if (needed & ~region->flags || (combine && !region->prefetch))

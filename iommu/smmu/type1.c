@@ -1306,7 +1306,7 @@ static int type1_replay(struct type1 *iommu, struct domain *d)
 	return ret;
 }
 
-/* What is to be known of a group's devices. */
+/* What is to be known of a group's devices, and one of them, with a reference. */
 struct traits {
 	struct device	*dev;
 	bool		coherent;
@@ -1317,7 +1317,8 @@ static int traits_add(struct device *dev, void *data)
 {
 	struct traits *traits = data;
 
-	traits->dev = dev;
+	put_device(traits->dev);
+	traits->dev = get_device(dev);
 	traits->coherent &= dev_is_dma_coherent(dev);
 	traits->msi |= !!dev_get_msi_domain(dev);
 	return 0;
@@ -1350,9 +1351,15 @@ static void domain_free(struct domain *d)
 
 static struct domain *domain_new(struct iommu_group *group, const struct traits *traits)
 {
-	struct domain *d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
+	struct domain *d;
 	int ret;
 
+	/* A device without MSIs cannot forge any that are kept apart from the others'. */
+	if (traits->msi && !evfio_group_isolated_msi(group) && !allow_unsafe_interrupts) {
+		dev_err_ratelimited(traits->dev, "could forge other devices' interrupts: vfio_iommu_type1.allow_unsafe_interrupts=1 accepts that\n");
+		return ERR_PTR(-EPERM);
+	}
+	d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
 	if (!d)
 		return ERR_PTR(-ENOMEM);
 	INIT_LIST_HEAD(&d->groups);
@@ -1436,25 +1443,21 @@ static int type1_attach(void *data, struct iommu_group *group)
 	struct domain *new, *d;
 	int ret;
 
+	if (type1_adrift(iommu))
+		return -EBUSY;
 	iommu_group_for_each_dev(group, &traits, traits_add);
 	if (!traits.dev)
 		return -ENODEV;
-	/* A device without MSIs cannot forge any that are kept apart from the others'. */
-	if (traits.msi && !evfio_group_isolated_msi(group) && !allow_unsafe_interrupts) {
-		dev_err_ratelimited(traits.dev, "could forge other devices' interrupts: vfio_iommu_type1.allow_unsafe_interrupts=1 accepts that\n");
-		return -EPERM;
-	}
-	if (type1_adrift(iommu))
-		return -EBUSY;
-	attached = kzalloc(sizeof(*attached), GFP_KERNEL_ACCOUNT);
-	if (!attached)
-		return -ENOMEM;
-	attached->group = group;
 	new = domain_new(group, &traits);
-	if (IS_ERR(new)) {
-		kfree(attached);
+	put_device(traits.dev);
+	if (IS_ERR(new))
 		return PTR_ERR(new);
+	attached = kzalloc(sizeof(*attached), GFP_KERNEL_ACCOUNT);
+	if (!attached) {
+		domain_free(new);
+		return -ENOMEM;
 	}
+	attached->group = group;
 
 	/* Only what the user knows of may be in its way. */
 	stale_drop(iommu);
