@@ -23,7 +23,8 @@ static struct file *peer_find(struct evfio_peer *peer, unsigned long vaddr, u64 
 	struct vm_area_struct *vma;
 
 	vaddr = untagged_addr(vaddr);
-	mmap_read_lock(current->mm);
+	/* See pin.c. */
+	down_read(&current->mm->mmap_lock);
 	vma = vma_lookup(current->mm, vaddr);
 	if (vma && size <= vma->vm_end - vaddr) {
 		peer->region = evfio_region_mapped(vma, vaddr, &peer->base);
@@ -32,7 +33,7 @@ static struct file *peer_find(struct evfio_peer *peer, unsigned long vaddr, u64 
 		else if (peer->region)
 			file = get_file(vma->vm_file);
 	}
-	mmap_read_unlock(current->mm);
+	up_read(&current->mm->mmap_lock);
 	return file;
 }
 

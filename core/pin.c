@@ -98,8 +98,8 @@ static long pin_hugetlb(unsigned int flags, struct pinning *p, unsigned long vad
 
 	if (!down_read_trylock(&mm->mmap_lock))
 		return 0;
-	vma = find_vma(mm, vaddr);
-	if (vma && vma->vm_start <= vaddr && is_vm_hugetlb_page(vma) &&
+	vma = vma_lookup(mm, vaddr);
+	if (vma && is_vm_hugetlb_page(vma) &&
 	    evfio_pin_user_pages(vaddr, 1, flags | FOLL_NOFAULT, &page) == 1) {
 		size = huge_page_size(hstate_vma(vma)) >> PAGE_SHIFT;
 		new.pfn = page_to_pfn(page);
