@@ -113,9 +113,10 @@ int evfio_sriov_create(const char *name, unsigned int count)
 	return err;
 }
 
-/* Says who has a VF. */
+/* Says who has a VF: its group, or its own node. */
 static int check_idle(const struct evfio_sysdev *pf, const struct evfio_sysdev *vf)
 {
+	char path[PATH_LEN + 64], holders[256] = "";
 	bool noiommu;
 	int fd;
 
@@ -123,6 +124,11 @@ static int check_idle(const struct evfio_sysdev *pf, const struct evfio_sysdev *
 		return fail(-EBUSY, "%s is bound to %s: run `evfio bind %s` first, or "
 			    "`evfio sriov remove --force %s`", vf->name, vf->driver, vf->name,
 			    pf->name);
+	if (vf->driver && iommufd_node(vf, path, sizeof(path)))
+		file_holders(path, holders, sizeof(holders));
+	if (*holders)
+		return fail(-EBUSY, "device %s is in use by %s: stop that first, or run "
+			    "`evfio sriov remove --force %s`", vf->name, holders, pf->name);
 	fd = vf->driver ? group_open(vf, &noiommu) : -ENODEV;
 	if (fd == -EBUSY)
 		return fail(-EBUSY, "%s: stop that first, or run `evfio sriov remove --force %s`",

@@ -5,7 +5,7 @@
 # The library where a kernel has no containers but iommufd: on the kernel's own VFIO, without the container's node.
 #
 # vm: modules=kernel params="vfio-platform.reset_required=0" kernels="6.12-sanitize 6.12-plain" args="10000000.edu 10100000.edu" alone=yes
-# vm: modules=kernel board=pci kernels="6.12-sanitize 6.12-plain" args="0000:00:01.0 0000:02:01.0" alone=yes
+# vm: modules=kernel board=pci kernels="6.12-sanitize 6.12-plain" args="0000:00:01.0 0000:02:01.0" stock=nvme alone=yes
 
 . check.sh
 
@@ -60,5 +60,21 @@ refuses "no permission on $(node "$first")" 'a user who may not have the device'
 doctor 'SUBSYSTEM=="vfio-dev", KERNEL=="vfio[0-9]*"' "su driver -c 'evfio doctor $first'"
 chown driver "$(node "$first")"
 has '0x010000ed' 'a user who may' su driver -c "evfio regs $first +0"
+case $first in
+0000:*) # A virtual function: its physical one has a host driver, so it is opened without a token.
+	pf=0000:00:07.0
+	vf=0000:00:07.1
+	check 'a host driver takes its physical one' evfio unbind $pf
+	echo 0 >/sys/bus/pci/devices/$pf/sriov_drivers_autoprobe
+	echo 1 >/sys/bus/pci/devices/$pf/sriov_numvfs
+	has 'bound to vfio-' 'a virtual function' evfio bind $vf
+	evfio irq watch --timeout 20000 $vf >/dev/null 2>&1 &
+	sleep 1
+	refuses "device $vf is in use by pid $! (evfio): stop that first" 'evfio sriov remove asks' evfio sriov remove $pf
+	kill $!
+	wait
+	check 'and takes it away when it is free' evfio sriov remove $pf
+	;;
+esac
 check 'nothing is left pinned' [ "$(pinned)" = "$before" ]
 checked
