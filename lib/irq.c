@@ -252,8 +252,10 @@ int evfio_irq_open_vectors(struct evfio_device *dev, uint32_t index, uint32_t fi
 		if (err)
 			stop(out[0]);
 	}
-	while (err && made)
+	while (err && made) {
 		irq_free(out[--made]);
+		out[made] = NULL;
+	}
 	return err;
 }
 

@@ -81,6 +81,7 @@ struct fake_vfio {
 	int map_errno;
 	const void *no_memory;		/* cannot be mapped: EFAULT */
 	int pin_errno;
+	int irq_errno;			/* what giving a wired interrupt its eventfd gives */
 	struct evfio_device_sync synced; /* what EVFIO_DEVICE_SYNC was asked last */
 	bool not_viable;
 	bool no_caps;			/* VFIO_IOMMU_GET_INFO without capabilities */

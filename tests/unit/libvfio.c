@@ -229,6 +229,8 @@ static int set_irqs(const struct vfio_irq_set *set)
 	if (set->flags == (VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER)) {
 		if (set->argsz != sizeof(*set) + sizeof(fd))
 			return give(EINVAL);
+		if (fake.irq_errno)
+			return give(fake.irq_errno);
 		memcpy(&fd, set->data, sizeof(fd));
 		fake.irq_fd[set->index] = fd;
 	} else if (set->flags == (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER)) {

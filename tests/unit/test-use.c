@@ -136,6 +136,11 @@ static void irqs(struct evfio_device *dev)
 	is(evfio_irq_open(dev, 2, &level), -ENXIO, "an empty one");
 	is(evfio_irq_open(dev, 3, &level), -EINVAL, "one that is not there");
 	is(evfio_irq_open_name(dev, "none", &level), -ENOENT, "a wrong name");
+	fake.irq_errno = EBUSY;
+	is(evfio_irq_open(dev, 0, &level), -EBUSY, "one that is another driver's");
+	message_has("/proc/interrupts");
+	fake.irq_errno = 0;
+	ok(!level, "and is not handed out");
 
 	is(evfio_irq_open_name(dev, "done", &level), 0, "open the level interrupt");
 	is(fake.unmask_count, 1, "it is unmasked");
