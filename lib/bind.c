@@ -63,9 +63,9 @@ static int refused(int err, const struct evfio_sysdev *dev)
 		evfio_sysdev_free(now);
 	}
 	if (no_group)
-		return fail(-ENODEV, "%s has no IOMMU group: no IOMMU serves it%s; if you accept "
-			    "what that means, set enable_unsafe_noiommu_mode=1 of vfio",
-			    dev->name, dev->has_iommu ? ", or it is switched off" : "");
+		return fail(-ENODEV, "%s has no IOMMU group: no IOMMU serves it%s: see `evfio "
+			    "doctor %s`", dev->name,
+			    dev->has_iommu ? ", or it is switched off" : "", dev->name);
 	return fail(err, "%s refused %s: %s (`dmesg` may say why)", dev->vfio_driver, dev->name,
 		    strerror(-err));
 }

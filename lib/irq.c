@@ -198,6 +198,10 @@ static int explain(int ret, const struct evfio_device *dev, const struct evfio_i
 	if (ret == -EINVAL && dev->irqs_open[info->index] && (info->flags & EVFIO_IRQ_NORESIZE))
 		return fail(ret, "interrupt %" PRIu32 " of %s cannot get more vectors while it has "
 			    "some: open all of them at once", info->index, name);
+	if (ret == -EINVAL && !(dev->flags & VFIO_DEVICE_FLAGS_PCI) && info->index != dev->msi)
+		return fail(ret, "interrupt %" PRIu32 " of %s cannot be requested: if the host's "
+			    "driver had it chained (GPIO), start the machine without that driver",
+			    info->index, name);
 	return fail(ret, "interrupt %" PRIu32 " of %s: %s", info->index, name, strerror(-ret));
 }
 

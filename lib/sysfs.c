@@ -473,7 +473,8 @@ int evfio_sysdev_find(const char *name, struct evfio_sysdev **out)
 		*out = describe(resolved, buses[i].name);
 		return *out ? 0 : fail(-ENOMEM, "no memory to look at %s", name);
 	}
-	return fail(-ENOENT, "no device %s: `evfio list` shows which there are", name);
+	return fail(-ENOENT, "no device %s: `evfio list` shows those with an IOMMU, `evfio "
+		    "doctor` all", name);
 }
 
 /* The members file of evfio's modules: a line "/sys/devices/..." for each. */

@@ -109,8 +109,9 @@ int evfio_irq_message(const struct evfio_irq *irq, uint64_t *address, uint32_t *
  *
  * The interrupt is unmasked afterwards.
  *
- * Return: 0; -EINVAL: no such index; -ENXIO: the index is empty; -EMFILE: too many open files;
- * -ENOMEM; -EBUSY: the line is shared with another device; or the errno of VFIO_DEVICE_SET_IRQS.
+ * Return: 0; -EINVAL: no such index, or the kernel does not let its line be requested; -ENXIO: the
+ * index is empty; -EMFILE: too many open files; -ENOMEM; -EBUSY: the line is shared with another
+ * device; or the errno of VFIO_DEVICE_SET_IRQS.
  */
 int evfio_irq_open(struct evfio_device *dev, uint32_t index, struct evfio_irq **out);
 

@@ -139,6 +139,9 @@ static void irqs(struct evfio_device *dev)
 	fake.irq_errno = EBUSY;
 	is(evfio_irq_open(dev, 0, &level), -EBUSY, "one that is another driver's");
 	message_has("/proc/interrupts");
+	fake.irq_errno = EINVAL;
+	is(evfio_irq_open(dev, 0, &level), -EINVAL, "one that cannot be requested");
+	message_has("start the machine without that driver");
 	fake.irq_errno = 0;
 	ok(!level, "and is not handed out");
 

@@ -6,7 +6,7 @@
 
 . check.sh
 
-refuses "enable_unsafe_noiommu_mode" "bind: says what is in the way" evfio bind 10000000.edu
+refuses "evfio doctor 10000000.edu" "bind: says what is in the way" evfio bind 10000000.edu
 answers 3 "its IOMMU, /smmuv3@9050000, is switched off" "doctor: says which" evfio doctor 10000000.edu
 sed -n '/is switched off/,$s/^    as root: //p' /tmp/said | head -n 1 >/tmp/command
 check "doctor: what it says of no-IOMMU mode" sh /tmp/command
