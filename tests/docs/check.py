@@ -83,7 +83,7 @@ def wrong_make(line, known):
         for word in words.split():
             name, is_variable, _ = word.partition("=")
             if is_variable:
-                if not re.search(rf"\$[({{]{name}\b|environ.*\"{name}\"", build):
+                if not re.search(rf"\$[({{]{name}\b|foreach \w+,[\w ]*\b{name}\b|environ.*\"{name}\"", build):
                     yield f"make {word}: nothing looks at {name}"
             elif re.fullmatch(r"[a-z][\w.-]*", word) and word not in known and \
                     not (ROOT / "configs" / word).exists():
