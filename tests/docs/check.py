@@ -14,7 +14,8 @@ tutorial	docs/tutorial.md is done, on the board: a fenced block whose first line
 		"# " is a command and those that follow are what it prints ("..." is any number of lines); and
 		docs/demo.svg shows what its first command does
 commands	the console blocks of the other pages are done likewise, those of a page in order and in one guest; "pci" or
-		"noiommu" after the word console is the board: the PCI one, or one without its SMMU. Modules are loaded there
+		"noiommu" after the word console is the board: the PCI one, or one without its SMMU; with A=B the device A of
+		somebody's board is B of ours. Modules are loaded there
 		already, so what modprobe names has to be. What is in sh (make's lanes, and what is for the reader's machine
 		or board) and in text (it takes hardware, or programs, that the board lacks) is only checked by "names"
 """
@@ -297,6 +298,12 @@ modprobe() {
 """
 
 
+def as_ours(board, lines):
+    """A console block as it is done: with a device of our board in the place of another's."""
+    theirs, equals, ours = board.partition("=")
+    return ("", [line.replace(theirs, ours) for line in lines]) if equals else (board, lines)
+
+
 def check_commands():
     environment = {name: value for name, value in os.environ.items() if name not in ("BUILD", "KERNEL")}
     ran = 0
@@ -309,7 +316,7 @@ def check_commands():
         point(f"{name}: each command is in a fenced block (not run: {kinds.count('sh')} in sh, "
               f"{kinds.count('text')} in text)", re.findall(
             r"^ {4,}((?:[#$] |make |apt |modprobe |evfio |groupadd |tests/|\.ci/).*)", bare, re.MULTILINE))
-        consoles = [(board, lines) for language, board, lines in blocks(document.read_text()) if language == "console"]
+        consoles = [as_ours(board, lines) for language, board, lines in blocks(document.read_text()) if language == "console"]
         boards = {board for board, _ in consoles}
         point(f"{name}: its console blocks are for one board", boards if len(boards) > 1 or boards - set(BOARDS) else [])
         if len(boards) != 1 or boards - set(BOARDS):
