@@ -10,7 +10,8 @@
  *
  * The lock is the process's: it can be held for as long as the process likes, by a page fault in a
  * file system that it serves itself. Who takes a device away from it does not wait for that: what
- * it is owed becomes a debt, paid when the lock is free. debts_lock protects them.
+ * it is owed becomes a debt, paid when the lock is free, and before the process is told that it has
+ * locked too much. debts_lock protects them.
  */
 #include <linux/export.h>
 #include <linux/hugetlb.h>
@@ -253,8 +254,8 @@ static int pin_pages(unsigned int flags, struct pinned *pinned, unsigned long va
 
 static DEFINE_MUTEX(debts_lock);
 static LIST_HEAD(debts);
-static void debts_pay(struct work_struct *work);
-static DECLARE_DELAYED_WORK(debts_work, debts_pay);
+static void debts_collect(struct work_struct *work);
+static DECLARE_DELAYED_WORK(debts_work, debts_collect);
 
 struct debt {
 	struct list_head	node;
@@ -278,17 +279,27 @@ static bool try_uncharge(struct mm_struct *mm, unsigned long pages)
 	return true;
 }
 
-static void debts_pay(struct work_struct *work)
+/* Pay whoever can be paid: @locked, whose mmap_lock is held, and those who do not hold theirs. */
+static void debts_pay(struct mm_struct *locked)
 {
 	struct debt *debt, *next;
 
 	mutex_lock(&debts_lock);
-	list_for_each_entry_safe(debt, next, &debts, node)
-		if (try_uncharge(debt->mm, debt->pages))
-			debt_forget(debt);
+	list_for_each_entry_safe(debt, next, &debts, node) {
+		if (debt->mm == locked)
+			__account_locked_vm(locked, debt->pages, false, current, true);
+		else if (!try_uncharge(debt->mm, debt->pages))
+			continue;
+		debt_forget(debt);
+	}
 	if (!list_empty(&debts))
 		schedule_delayed_work(&debts_work, HZ / 10);
 	mutex_unlock(&debts_lock);
+}
+
+static void debts_collect(struct work_struct *work)
+{
+	debts_pay(NULL);
 }
 
 /* Memory for this is so little that the kernel finds it. */
@@ -315,6 +326,11 @@ void evfio_pin_exit(void)
 		debt_forget(debt);
 }
 
+static bool too_much(struct mm_struct *mm, unsigned long pages)
+{
+	return mm->locked_vm + pages > rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+}
+
 /**
  * evfio_charge() - put memory on a process's account of what it has locked
  * @mm: the process, the current one
@@ -327,12 +343,13 @@ void evfio_pin_exit(void)
  */
 int evfio_charge(struct mm_struct *mm, unsigned long pages)
 {
-	bool over;
 	int ret;
 
 	down_write(&mm->mmap_lock);
-	over = mm->locked_vm + pages > rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
-	ret = __account_locked_vm(mm, pages, true, current, over && capable(CAP_IPC_LOCK));
+	if (too_much(mm, pages) && !list_empty(&debts))
+		debts_pay(mm);
+	ret = __account_locked_vm(mm, pages, true, current,
+				  too_much(mm, pages) && capable(CAP_IPC_LOCK));
 	up_write(&mm->mmap_lock);
 	return ret;
 }

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/evfio.h>
 #include <linux/fuse.h>
 #include <pthread.h>
@@ -19,7 +20,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -140,6 +143,17 @@ static void charge(const struct dev *d)
 	}
 }
 
+/* Let no more than what was charged be locked, whoever we are. */
+static void limit(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	struct rlimit two = { 2 * page, 2 * page };
+
+	if (setrlimit(RLIMIT_MEMLOCK, &two) || syscall(SYS_capset, &header, none))
+		tap_bail("limit: %m");
+}
+
 /* Unbind the device when told to. */
 static int unbinder(int when)
 {
@@ -164,8 +178,9 @@ static int wait_some(pid_t pid)
 int main(int argc, char **argv)
 {
 	pthread_t thread;
+	struct dev d, other;
+	uint8_t *mem;
 	int when[2];
-	struct dev d;
 	long charged;
 	pid_t pid;
 
@@ -177,6 +192,8 @@ int main(int argc, char **argv)
 	page = (size_t)sysconf(_SC_PAGESIZE);
 	charged = 2 * (long)page / 1024;
 	board_grace(GRACE);
+	mem = mem_new(2 * page);
+	dev_open(&other, EDU1);
 	dev_open(&d, EDU0);
 	charge(&d);
 	is(locked_kb(), charged, "both are on the account");
@@ -195,9 +212,15 @@ int main(int argc, char **argv)
 	is(locked_kb(), charged, "what is on the account stays there");
 	sem_post(&answer);
 	pthread_join(thread, NULL);
+	umount2(FILE_NAME, MNT_DETACH);
+	if (check_extension(other.container, VFIO_TYPE1v2_IOMMU)) {
+		limit();
+		is(dma_map(other.container, mem, IOVA, 2 * page, RW), 0,
+		   "when the lock is free as much can be locked again at once");
+		dma_unmap(other.container, IOVA, 2 * page);
+	}
 	for (int i = 0; i < 100 && locked_kb(); i++)
 		sleep_ms(20);
-	is(locked_kb(), 0, "when the lock is free it is taken off");
-	umount2(FILE_NAME, MNT_DETACH);
+	is(locked_kb(), 0, "then it is taken off");
 	return tap_done();
 }
