@@ -43,12 +43,12 @@ int wait_for_node(const struct evfio_sysdev *dev)
 }
 
 /* Takes back what bind_device() did to a device that the driver refused. */
-static void undo(const struct evfio_sysdev *dev)
+static void undo(const struct evfio_sysdev *dev, const char *override)
 {
 	char bus[64];
 
 	snprintf(bus, sizeof(bus), "/sys/bus/%s", dev->bus);
-	(void)sysfs_write(dev->syspath, "driver_override", "\n");
+	(void)sysfs_write(dev->syspath, "driver_override", override);
 	(void)sysfs_write(bus, "drivers_probe", dev->name);
 }
 
@@ -72,10 +72,14 @@ static int refused(int err, const struct evfio_sysdev *dev)
 
 static int bind_device(const struct evfio_sysdev *dev)
 {
-	char driver[PATH_LEN];
+	char driver[PATH_LEN], override[256];
 	int err;
 
 	snprintf(driver, sizeof(driver), "/sys/bus/%s/drivers/%s", dev->bus, dev->vfio_driver);
+	/* Somebody else's may be there; "(null)" is none, which is written as an empty line. */
+	if (sysfs_read(dev->syspath, "driver_override", override, sizeof(override)) <= 0 ||
+	    !strcmp(override, "(null)"))
+		strcpy(override, "\n");
 	/*
 	 * driver_override first: the host's driver must not come back between unbinding and
 	 * binding. Then "bind", since it gives the probe's errno, which drivers_probe does not.
@@ -86,7 +90,7 @@ static int bind_device(const struct evfio_sysdev *dev)
 	if (dev->driver) {
 		err = sysfs_write(dev->syspath, "driver/unbind", dev->name);
 		if (err && err != -ENODEV && err != -ENOENT) {
-			(void)sysfs_write(dev->syspath, "driver_override", "\n");
+			(void)sysfs_write(dev->syspath, "driver_override", override);
 			return not_allowed(err, "unbind", dev);
 		}
 	}
@@ -94,7 +98,7 @@ static int bind_device(const struct evfio_sysdev *dev)
 	if (err) {
 		err = err == -EACCES || err == -EPERM ? not_allowed(err, "bind", dev) :
 							refused(err, dev);
-		undo(dev);
+		undo(dev, override);
 	}
 	return err;
 }

@@ -88,6 +88,10 @@ int main(void)
 	is_str(tree_read(DEV("10100000.edu", "driver_override")), "\nfio-platform",
 	       "the override is taken back");
 	is_str(tree_read(PLATFORM "drivers_probe"), "10100000.edu", "and the host's driver probed");
+	tree_text("sys/devices/platform/10100000.edu/driver_override", "somebody-elses-driver\n");
+	is(evfio_bind("10100000.edu"), -ENOENT, "a driver that refuses it again");
+	is_str(tree_read(DEV("10100000.edu", "driver_override")), "somebody-elses-driver\n",
+	       "an override that was there is there again");
 
 	tree_remove("sys/devices/platform/40000000.pcie/pci0000:00/0000:00:01.0/driver");
 	tree_remove("sys/bus/pci/drivers/vfio-pci/bind");
