@@ -222,5 +222,6 @@ int main(int argc, char **argv)
 	for (int i = 0; i < 100 && locked_kb(); i++)
 		sleep_ms(20);
 	is(locked_kb(), 0, "then it is taken off");
+	board_grace(3000);
 	return tap_done();
 }
