@@ -4,9 +4,12 @@
  *
  * The process serves a file system of one file itself (FUSE), maps that file, and reads what it
  * mapped through /proc/self/mem: that page fault holds the lock until the process answers.
+ *
+ *	unload	then the modules go, too
  */
 /* vm: kernels="6.12 7.2 7.2-16k 6.12-sanitize" */
 /* vm: kernels="6.1" stock="fuse" */
+/* vm: kernels="6.12 6.12-sanitize" args=unload alone=yes */
 /* vm: iommu=no kernels="6.12 6.12-sanitize" params="vfio.enable_unsafe_noiommu_mode=1" */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -175,8 +178,24 @@ static int wait_some(pid_t pid)
 	return -1;
 }
 
+/* The modules go while something is still on the account. */
+static void unload(struct dev *d)
+{
+	static const char *const modules[] = { "vfio_pci", "vfio_platform", "vfio_iommu_type1",
+					       "vfio" };
+
+	close(d->fd);
+	close(d->group);
+	close(d->container);
+	for (int i = 0; i < 4; i++)
+		is(sys(syscall(SYS_delete_module, modules[i], O_NONBLOCK)), 0, "%s is unloaded",
+		   modules[i]);
+	sem_post(&answer);
+}
+
 int main(int argc, char **argv)
 {
+	const bool go = argc > 1 && !strcmp(argv[1], "unload");
 	pthread_t thread;
 	struct dev d, other;
 	uint8_t *mem;
@@ -184,7 +203,7 @@ int main(int argc, char **argv)
 	long charged;
 	pid_t pid;
 
-	tap_start(argc, argv);
+	tap_start(argc - go, argv + go);
 	if (tap_kernel) {
 		tap_skip("the kernel waits for the process");
 		return tap_done();
@@ -196,6 +215,11 @@ int main(int argc, char **argv)
 	dev_open(&other, EDU1);
 	dev_open(&d, EDU0);
 	charge(&d);
+	if (go) {
+		/* Which could not be closed without the lock. */
+		dev_close(&other);
+		munmap((void *)d.regs, d.size);
+	}
 	is(locked_kb(), charged, "both are on the account");
 	fflush(stdout);
 	if (pipe(when))
@@ -210,9 +234,14 @@ int main(int argc, char **argv)
 	is(wait_some(pid), 0, "that comes to an end");
 	ok(!*board_driver(EDU0), "it has no driver");
 	is(locked_kb(), charged, "what is on the account stays there");
-	sem_post(&answer);
+	if (go)
+		unload(&d);
+	else
+		sem_post(&answer);
 	pthread_join(thread, NULL);
 	umount2(FILE_NAME, MNT_DETACH);
+	if (go)
+		return tap_done();
 	if (check_extension(other.container, VFIO_TYPE1v2_IOMMU)) {
 		limit();
 		is(dma_map(other.container, mem, IOVA, 2 * page, RW), 0,
