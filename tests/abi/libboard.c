@@ -166,6 +166,13 @@ long locked_kb(void)
 	return file_long("/proc/self/status", "VmLck") + file_long("/proc/self/status", "VmPin");
 }
 
+long unlocked(void)
+{
+	for (int i = 0; i < 100 && locked_kb(); i++)
+		sleep_ms(20);
+	return locked_kb();
+}
+
 long now_ms(void)
 {
 	struct timespec now;

@@ -279,6 +279,12 @@ long pages_pinned(void);
 /* VmLck + VmPin, in kB. */
 long locked_kb(void);
 
+/*
+ * The same when nothing is to be locked any more: waits for that a little, as what a device had
+ * that was unbound may come off later. Then 0.
+ */
+long unlocked(void);
+
 /* Milliseconds of the monotonic clock. */
 long now_ms(void);
 void sleep_ms(long ms);

@@ -597,7 +597,7 @@ static void revoked(const char *name)
 		is(pages_pinned(), pinned, "%s: nothing stays pinned", name);
 		dev_close(&d);
 	}
-	is(locked_kb(), 0, "nor locked");
+	is(unlocked(), 0, "nor locked");
 	mem_free(mem, PAGES * page);
 }
 
