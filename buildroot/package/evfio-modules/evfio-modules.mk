@@ -43,10 +43,10 @@ endef
 # The first line of mdev.conf that matches counts, and busybox installs the file anew.
 ifeq ($(BR2_ROOTFS_DEVICE_CREATION_DYNAMIC_MDEV),y)
 define EVFIO_MODULES_MDEV_CONF
-	grep -q '^vfio/' $(TARGET_DIR)/etc/mdev.conf || { \
-		cat $(EVFIO_MODULES_DIR)/tools/mdev.conf $(TARGET_DIR)/etc/mdev.conf \
-			>$(EVFIO_MODULES_DIR)/mdev.conf && \
-		$(INSTALL) -m 0644 $(EVFIO_MODULES_DIR)/mdev.conf $(TARGET_DIR)/etc/mdev.conf; }
+	{ echo '# evfio: begin' && cat $(EVFIO_MODULES_DIR)/tools/mdev.conf && \
+		echo '# evfio: end' && sed '/^# evfio: begin$$/,/^# evfio: end$$/d' \
+			$(TARGET_DIR)/etc/mdev.conf; } >$(EVFIO_MODULES_DIR)/mdev.conf
+	$(INSTALL) -m 0644 $(EVFIO_MODULES_DIR)/mdev.conf $(TARGET_DIR)/etc/mdev.conf
 endef
 EVFIO_MODULES_TARGET_FINALIZE_HOOKS += EVFIO_MODULES_MDEV_CONF
 endif
