@@ -4,9 +4,9 @@
  *
  * Pages are taken by GUP-fast, a batch at a time, and neighbours are joined at once; hugetlb pages
  * one by one. Memory is accounted once a call, before the first page is touched. Nothing is locked
- * but the mmap_lock, for a hugetlb page that need not be waited for: a range belongs to who is
- * pinning it. That lock is taken as it is: the tracepoints around mmap_write_lock() and its kin
- * would be half a kilobyte, and VMAs are only looked at.
+ * but the mmap_lock, for a hugetlb page that need not be waited for and for pages that must be
+ * moved: a range belongs to who is pinning it. That lock is taken as it is: the tracepoints around
+ * mmap_write_lock() and its kin would be half a kilobyte, and VMAs are only looked at.
  *
  * The lock is the process's: it can be held for as long as the process likes, by a page fault in a
  * file system that it serves itself. Who takes a device away from it does not wait for that: what
@@ -114,11 +114,37 @@ static long pin_hugetlb(unsigned int flags, struct pinning *p, unsigned long vad
 	return new.count;
 }
 
+/*
+ * The kernel moves what must not stay where it is, of CMA for one. Two who pin the same pages can
+ * keep each other from that, which is reported as memory that is short: the process's others are
+ * kept away then, and who is on the way already gets time to end. Nothing is waited for with the
+ * lock held: what was not there has been brought in.
+ */
+static noinline int pin_alone(unsigned int flags, unsigned long vaddr, unsigned long nr,
+			      struct page **pages)
+{
+	struct mm_struct *mm = current->mm;
+	long delay = 1;
+	int n;
+
+	do {
+		down_write(&mm->mmap_lock);
+		n = evfio_pin_user_pages(vaddr, nr, flags | FOLL_NOFAULT, pages);
+		up_write(&mm->mmap_lock);
+		/* What is just being moved is not there. */
+		if (n <= 0)
+			n = pin_user_pages_fast(vaddr, nr, flags, pages);
+	} while (n == -ENOMEM && delay < HZ && !schedule_timeout_killable(delay *= 2));
+	return n;
+}
+
 /* Pin @nr pages, or as many as can be had at a time. Returns how many, at least one. */
 static int pin_fast(unsigned int flags, unsigned long vaddr, unsigned long nr, struct page **pages)
 {
 	int n = pin_user_pages_fast(vaddr, nr, flags, pages);
 
+	if (n == -ENOMEM)
+		n = pin_alone(flags, vaddr, nr, pages);
 	/* GUP-fast has a word of its own for the very last page. */
 	return n > 0 || (n && n != -EOVERFLOW) ? n : -EFAULT;
 }

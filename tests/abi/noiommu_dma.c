@@ -2,10 +2,12 @@
 /*
  * noiommu_dma - EVFIO_DEVICE_PIN: memory for devices without an IOMMU; EVFIO_DEVICE_SYNC: caches
  *
- * On the boards without an SMMU; on one whose buses are odd; and where the kernel bounces all DMA.
+ * On the boards without an SMMU, once with much CMA; on one whose buses are odd; and where the
+ * kernel bounces all DMA.
  */
 /* vm: iommu=no timeout=120 */
 /* vm: iommu=no board=pci bind=no timeout=120 */
+/* vm: iommu=no board=pci bind=no cmdline="cma=256M" */
 /* vm: iommu=no cmdline="swiotlb=force" kernels="6.1 6.12 7.2 7.2-16k 6.12-sanitize" */
 /* vm: overlay="odd" */
 #define _GNU_SOURCE
@@ -543,6 +545,7 @@ static void lines(const char *name, bool coherent)
 struct worker {
 	int fd;
 	uint8_t *mem;
+	pthread_barrier_t start;
 };
 
 static void *pin_on(void *arg)
@@ -599,6 +602,65 @@ static void revoked(const char *name)
 	}
 	is(unlocked(), 0, "nor locked");
 	mem_free(mem, PAGES * page);
+}
+
+static void *pin_once(void *arg)
+{
+	struct worker *worker = arg;
+	struct {
+		struct evfio_device_pin arg;
+		struct evfio_device_extent room[PAGES];
+	} mine = { .arg = { .argsz = sizeof(mine), .flags = RW, .size = PAGES * page,
+			    .vaddr = (uintptr_t)worker->mem } };
+
+	pthread_barrier_wait(&worker->start);
+	return (void *)(intptr_t)xioctl(worker->fd, EVFIO_DEVICE_PIN, &mine);
+}
+
+/*
+ * Pinned by two threads at once while it is where it must not stay, in the CMA area. The kernel's
+ * VFIO lets only one at a time pin memory for a container.
+ */
+static void moved(const char *name)
+{
+	struct worker worker = { };
+	unsigned int changed = 0;
+	pthread_t threads[2];
+	intptr_t error = 0;
+	uint64_t address;
+	struct dev d;
+	void *ret;
+
+	pthread_barrier_init(&worker.start, NULL, 2);
+	open_dev(&d, name);
+	worker.fd = d.fd;
+	/* New memory comes from there when more than half of what is free is there. */
+	for (size_t size = 0; size < 48 << 20 && !changed; size += PAGES * page) {
+		worker.mem = mem_new(PAGES * page);
+		address = physical(worker.mem);
+		if (pin(d.fd, worker.mem, PAGES * page, RW, ~0ull))
+			tap_bail("%s: DEVICE_PIN: %m", name);
+		changed = physical(worker.mem) != address;
+		mem_free(worker.mem, PAGES * page);
+	}
+	changed = 0;
+	for (int i = 0; i < 50; i++) {
+		worker.mem = mem_new(PAGES * page);
+		address = physical(worker.mem);
+		for (int t = 0; t < 2; t++)
+			pthread_create(&threads[t], NULL, pin_once, &worker);
+		for (int t = 0; t < 2; t++) {
+			pthread_join(threads[t], &ret);
+			if (ret)
+				error = (intptr_t)ret;
+		}
+		changed += physical(worker.mem) != address;
+		mem_free(worker.mem, PAGES * page);
+	}
+	is(error, 0, "%s: two threads pin the same memory at once, 50 times", name);
+	tap_note("%s: moved %u times", name, changed);
+	dev_close(&d);
+	pthread_barrier_destroy(&worker.start);
 }
 
 static void edu(const char *name)
@@ -693,6 +755,8 @@ int main(int argc, char **argv)
 		dev_open(&d, EDU0);
 		is(pin(d.fd, mem, page, RW, 0), -EOPNOTSUPP, "all DMA is bounced: EOPNOTSUPP");
 		dev_close(&d);
+	} else if (file_count("/proc/cmdline", "cma=256M")) {
+		moved(PCI_EDU);
 	} else if (!access(board_path(PCI_EDU, ""), F_OK)) {
 		edu(PCI_EDU);
 		closed(PCI_EDU, true);
