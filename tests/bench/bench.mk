@@ -10,7 +10,7 @@
 #	make bench-iommufd	against iommufd as well, on a kernel that is built for it
 #	make bench-scale	what two threads map in the time of one, and whether a million mappings are slower than few
 #	make bench-disk		examples/virtio-blk.c against the kernel's own driver: disk.sh
-#	make bench-profile	where the instructions go, by function: of PROFILE=page, ranges, move, pread, irq or open
+#	make bench-profile	where the instructions go, by function: of PROFILE=page, ranges, many, move, pread, irq or open
 #
 # BENCH_KERNELS="6.1 6.12" chooses kernels; KERNEL and DISK="MIB DEPTH BYTES" are for bench-disk.
 

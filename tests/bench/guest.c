@@ -287,6 +287,7 @@ static void bench_page(const struct dev *d)
 }
 
 #define RANGES	64
+#define RUN	256
 
 /* A page each, with gaps between them. */
 static void ranges_fill(struct evfio_iommu_range *ranges, void *mem)
@@ -554,6 +555,7 @@ static void bench_first_dma(const char *name)
 /* What is where in the kernel; then one operation again and again. */
 static void profile(const char *what, const char *name)
 {
+	char *many = memory(SMALL, 0, ORDERED);
 	struct evfio_iommu_range ranges[RANGES], from, to;
 	FILE *symbols = fopen("/proc/kallsyms", "re");
 	char line[512], type;
@@ -573,7 +575,10 @@ static void profile(const char *what, const char *name)
 	for (unsigned int i = 0;; i++) {
 		windows_fill(&from, 1, i);
 		windows_fill(&to, 1, i + 1);
-		if (!strcmp(what, "ranges")) {
+		if (!strcmp(what, "many")) {
+			map(&d, many + SMALL / 2, WINDOW, RUN * PAGE);
+			unmap(&d, WINDOW, RUN * PAGE);
+		} else if (!strcmp(what, "ranges")) {
 			must(dma_map_ranges(d.container, ranges, RANGES, RW), "EVFIO_IOMMU_MAP");
 			must(dma_unmap_ranges(d.container, ranges, RANGES), "EVFIO_IOMMU_UNMAP");
 		} else if (!strcmp(what, "move")) {

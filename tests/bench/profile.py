@@ -4,6 +4,7 @@
 
 	tests/bench/profile.py page 6.1		a page mapped and unmapped, by a call each
 	tests/bench/profile.py ranges 6.12	one of 64 pages that are mapped and unmapped by two calls
+	tests/bench/profile.py many 6.12	one of 256 pages side by side, mapped by a call and unmapped by one
 	tests/bench/profile.py move 6.12	a window of a page moved lazily
 	tests/bench/profile.py pread 6.12	a register read
 	tests/bench/profile.py irq 6.12		an interrupt, from raising it to unmasking it
@@ -34,7 +35,7 @@ KERNEL = 1 << 63
 SECONDS = 2     # of tracing
 SHOWN = 60
 # Of each operation: how many calls it takes, how many are done by those.
-OPERATIONS = {"page": (2, 1), "ranges": (2, 64), "move": (1, 1), "pread": (1, 1),
+OPERATIONS = {"page": (2, 1), "ranges": (2, 64), "many": (2, 256), "move": (1, 1), "pread": (1, 1),
               "irq": (3, 1), "open": (2, 1)}
 
 
