@@ -146,12 +146,14 @@ static int parse_word(struct regs *regs, const char *word, const char *value,
 		      unsigned int width, struct reg *reg)
 {
 	const struct reg *known = known_reg(regs, word);
-	const char *end = "";
+	const char *end = "", *equals = strchr(word, '=');
 
 	reg->width = width;
 	if (known)
 		*reg = *known;
-	else if (*word == '=' || !parse_place(word, reg))
+	else if (equals && equals != word)
+		return bad_usage("=VALUE is a word of its own, not the end of", word);
+	else if (equals || !parse_place(word, reg))
 		return bad_usage("no register:", word);
 	if (value)
 		end = parse_number(value + 1, &reg->value);

@@ -174,6 +174,7 @@ static void regs(void)
 	prints("regs 20000000.edu regs+0x4 regs+0x4:16 =5", 2, "one register is written at a time");
 	prints("regs 20000000.edu regs =5", 2, "one register is written at a time");
 	prints("regs 20000000.edu =5", 2, "no register: =5");
+	prints("regs 20000000.edu +4=8", 2, "=VALUE is a word of its own, not the end of +4=8");
 	prints("regs 20000000.edu regs+4x", 2, "no register: regs+4x");
 	prints("regs 20000000.edu regs+4:0", 2, "no register: regs+4:0");
 	prints("regs 20000000.edu regs+4 =", 2, "no value: =");
