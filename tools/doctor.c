@@ -3,6 +3,7 @@
  * evfio doctor: findings are gathered in one JSON document, which is printed as it is or as text.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "tool.h"
 
@@ -119,6 +120,43 @@ static void print_findings(struct json_object *doc, const char *kind, const char
 	}
 }
 
+/* Whether one has what the other has; what to do about it may name them. */
+static bool same_findings(struct json_object *a, struct json_object *b, const char *kind)
+{
+	struct json_object *left = json_object_object_get(a, kind);
+	struct json_object *right = json_object_object_get(b, kind);
+	size_t i, n = json_object_array_length(left);
+
+	if (json_object_array_length(right) != n)
+		return false;
+	for (i = 0; i < n; i++)
+		if (strcmp(string_of(json_object_array_get_idx(left, i), "text"),
+			   string_of(json_object_array_get_idx(right, i), "text")))
+			return false;
+	return true;
+}
+
+/* How many of the devices after one are as it is. */
+static size_t same_as(struct json_object *devices, size_t at)
+{
+	struct json_object *doc = json_object_array_get_idx(devices, at), *next;
+	size_t n;
+
+	for (n = 0; at + n + 1 < json_object_array_length(devices); n++) {
+		next = json_object_array_get_idx(devices, at + n + 1);
+		if (!json_object_equal(json_object_object_get(doc, "facts"),
+				       json_object_object_get(next, "facts")) ||
+		    !same_findings(doc, next, "obstacles") || !same_findings(doc, next, "notes"))
+			break;
+	}
+	return n;
+}
+
+static const char *name_at(struct json_object *devices, size_t at)
+{
+	return string_of(json_object_array_get_idx(devices, at), "name");
+}
+
 /* Of those that are ready the notes are left out, unless they were asked for. */
 static void print_device(struct json_object *doc, bool all)
 {
@@ -131,13 +169,22 @@ static void print_device(struct json_object *doc, bool all)
 
 static void print_text(struct json_object *doc, struct json_object *devices, bool all)
 {
-	size_t i;
+	const size_t n = json_object_array_length(devices);
+	size_t i, same;
 
 	print_facts(doc, "\n");
 	print_findings(doc, "obstacles", "");
 	print_findings(doc, "notes", "note: ");
-	for (i = 0; i < json_object_array_length(devices); i++)
+	for (i = 0; i < n; i += 1 + same) {
 		print_device(json_object_array_get_idx(devices, i), all);
+		same = all ? 0 : same_as(devices, i);
+		if (same)
+			printf("  the same: %s", name_at(devices, i + 1));
+		if (same > 1)
+			printf(" to %s, %zu devices", name_at(devices, i + same), same);
+		if (same)
+			putchar('\n');
+	}
 }
 
 int command_doctor(char **args, const struct options *opts)

@@ -4,7 +4,7 @@
 #
 # evfio doctor on the board: what it says mends an obstacle does, run as it stands.
 #
-# vm: timeout=120
+# vm: timeout=180
 
 . check.sh
 
@@ -34,6 +34,9 @@ printf '%s:x:%s:%s::/:/bin/sh\n' root 0 0 driver 1000 1000 >/etc/passwd
 
 has "VFIO is evfio's" 'the board' evfio doctor
 has 'IOMMU: smmu3.' 'its IOMMU' evfio doctor
+has '  the same: a000200.virtio_mmio to a003e00.virtio_mmio, 31 devices' 'many that are alike' evfio doctor
+finds 'a000200.virtio_mmio: no IOMMU' 'but who asks for one is told of it' \
+	evfio doctor a000000.virtio_mmio a000200.virtio_mmio
 check 'not the interrupt controller' sh -c '! evfio doctor | grep -q ^8000000'
 
 finds 'it has no driver' 'a device without a driver' evfio doctor $edu
