@@ -555,6 +555,20 @@ bool pci_config_memory(struct pci_vdev *pv)
 }
 
 /**
+ * pci_config_restored() - the command register holds what it did before the device slept
+ * @pv: the device, open
+ */
+void pci_config_restored(struct pci_vdev *pv)
+{
+	const u16 on = PCI_COMMAND_IO | (pv->pdev->no_command_memory ? 0 : PCI_COMMAND_MEMORY);
+	u16 command;
+
+	pci_read_config_word(pv->pdev, PCI_COMMAND, &command);
+	set_value16(pv->config, PCI_COMMAND,
+		    (value16(pv->config, PCI_COMMAND) & ~on) | (command & on));
+}
+
+/**
  * pci_config_msi() - MSI has been given vectors
  * @pv: the device, open
  * @vectors: how many

@@ -53,6 +53,19 @@ void pci_memory(struct pci_vdev *pv, bool on)
 }
 
 /**
+ * pci_intx_sleep() - INTx is masked while the device does not answer, and is as it should be again
+ * @pv: the device, its lock held for writing
+ * @asleep: which. What restores the command register in between does not undo what comes meanwhile
+ */
+void pci_intx_sleep(struct pci_vdev *pv, bool asleep)
+{
+	struct evfio_irq *intx = &pv->vdev.irqs[VFIO_PCI_INTX_IRQ_INDEX];
+
+	if (intx->count)
+		evfio_line_sleep(intx->lines, asleep);
+}
+
+/**
  * pci_power() - set the power state that the user wants
  * @pv: the device, open, its lock held for writing
  * @state: PCI_D0 to PCI_D3hot
@@ -64,6 +77,8 @@ void pci_power(struct pci_vdev *pv, pci_power_t state)
 
 	if (pv->config && state == PCI_D3hot)
 		pci_memory(pv, false);
+	if (state == PCI_D3hot)
+		pci_intx_sleep(pv, true);
 	if (pv->soft_reset && !slept && state == PCI_D3hot)
 		pci_save_state(pdev);
 	pci_set_power_state(pdev, state);
@@ -73,7 +88,10 @@ void pci_power(struct pci_vdev *pv, pci_power_t state)
 	} else if (slept && state == PCI_D0 && pv->powered_down) {
 		pci_load_and_free_saved_state(pdev, &pv->powered_down);
 		pci_restore_state(pdev);
+		if (pv->config)
+			pci_config_restored(pv);
 	}
+	pci_intx_sleep(pv, pci_sleeps(pdev));
 	if (pv->config)
 		pci_memory(pv, pci_config_memory(pv));
 }
@@ -145,12 +163,9 @@ static const struct evfio_feature pci_features[] = {
 /* A device that is open ceases to answer, or does again. */
 static void pci_doze(struct pci_vdev *pv, bool asleep)
 {
-	struct evfio_irq *intx = &pv->vdev.irqs[VFIO_PCI_INTX_IRQ_INDEX];
-
 	pv->asleep = asleep;
 	pci_memory(pv, pci_config_memory(pv));
-	if (intx->count)
-		evfio_line_sleep(intx->lines, asleep);
+	pci_intx_sleep(pv, asleep);
 }
 
 /* The PCI core suspends it then, and saves its registers; it wants to find it in D0. */

@@ -126,6 +126,7 @@ static inline int pci_vdev_override(struct pci_dev *pdev, const char *driver)
 struct pci_config *pci_config_new(struct pci_vdev *pv);
 int pci_config_access(struct pci_vdev *pv, u32 off, u8 *buf, size_t count, bool write);
 bool pci_config_memory(struct pci_vdev *pv);
+void pci_config_restored(struct pci_vdev *pv);
 void pci_config_msi(struct pci_vdev *pv, u32 vectors);
 
 /* interrupt.c */
@@ -149,6 +150,7 @@ void pci_reset_leave(struct pci_vdev *pv);
 
 extern struct pci_driver pci_driver;
 void pci_memory(struct pci_vdev *pv, bool on);
+void pci_intx_sleep(struct pci_vdev *pv, bool asleep);
 void pci_power(struct pci_vdev *pv, pci_power_t state);
 
 /* sriov.c */

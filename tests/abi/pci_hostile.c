@@ -29,6 +29,9 @@
 #define INTX		VFIO_PCI_INTX_IRQ_INDEX
 #define MSIX		VFIO_PCI_MSIX_IRQ_INDEX
 
+#define NIC_ICR		0xc0		/* causes, cleared when read */
+#define NIC_ICS		0xc8		/* causes, to be set */
+#define NIC_IMS		0xd0		/* causes that interrupt */
 #define NVME_CAP	0x00
 #define NVME_INTMS	0x0c
 #define NVME_TABLE	0x2000		/* of MSI-X */
@@ -421,6 +424,49 @@ static void sleeps_on(void)
 	close(efds[1]);
 }
 
+/*
+ * What it forgets when it wakes is its command register: nobody takes its memory for switched on,
+ * or its interrupt for masked, or for wanted, because they were so when it fell asleep.
+ */
+static void forgets(void)
+{
+	int efd = efd_new(0);
+	uint32_t power, state, value;
+	struct dev d;
+
+	if (tap_kernel) {
+		tap_skip("the kernel's VFIO: what changes in D3 is forgotten");
+		return;
+	}
+	pci_open(&d, PCI_NIC);
+	power = cfg_cap(&d, PCI_CAP_ID_PM) + PCI_PM_CTRL;
+	state = cfg_read(&d, power, 2) & ~3u;
+	is(irq_trigger(d.fd, INTX, efd), 0, "a function has INTx");
+	is(irq_mask(d.fd, INTX), 0, "it is masked");
+	cfg_write(&d, power, 2, state | 3);
+	is(irq_unmask(d.fd, INTX), 0, "falls asleep, and is unmasked");
+	cfg_write(&d, power, 2, state);
+	dev_write(&d, NIC_IMS, 1);
+	dev_write(&d, NIC_ICS, 1);
+	is(efd_take(efd, SOON), 1, "awake, it interrupts");
+
+	dev_read(&d, NIC_ICR);
+	irq_unmask(d.fd, INTX);
+	cfg_write(&d, power, 2, state | 3);
+	is(irq_disable(d.fd, INTX), 0, "asleep, it has its INTx taken away");
+	cfg_write(&d, power, 2, state);
+	ok(hw_read(PCI_NIC, PCI_COMMAND, 2) & PCI_COMMAND_INTX_DISABLE, "awake, it raises none");
+
+	cfg_command(&d, 0, MEMORY);
+	cfg_write(&d, power, 2, state | 3);
+	cfg_command(&d, MEMORY, 0);
+	cfg_write(&d, power, 2, state);
+	is(bar_pread(&d, 0, 8, &value, 4), hw_read(PCI_NIC, PCI_COMMAND, 2) & MEMORY ? 4 : -EIO,
+	   "its memory, switched on while it slept, is read if it answers");
+	dev_close(&d);
+	close(efd);
+}
+
 /* ---- switched off while it is in use: SIGBUS, EIO, and nothing worse ---- */
 
 static struct hammer {
@@ -693,6 +739,7 @@ int main(int argc, char **argv)
 	stops_first();
 	woken();
 	sleeps_on();
+	forgets();
 	switched_off();
 	asleep(PCI_NVME);
 	asleep(PCI_NIC);
