@@ -47,11 +47,15 @@ void pci_reset_leave(struct pci_vdev *pv)
 int pci_function_reset(struct evfio_device *vdev)
 {
 	struct pci_vdev *pv = to_pci(vdev);
+	int ret;
 
 	lockdep_assert_held_write(&vdev->lock);
 	evfio_regions_zap(vdev);
 	pci_power(pv, PCI_D0);
-	return pci_try_reset_function(pv->pdev);
+	pci_intx_sleep(pv, true);
+	ret = pci_try_reset_function(pv->pdev);
+	pci_intx_sleep(pv, false);
+	return ret;
 }
 
 /*
@@ -199,10 +203,12 @@ static long reset_all(const struct meeting *m)
 		down_write_nest_lock(&vdev->lock, &pci_vdevs_lock);
 		evfio_regions_zap(vdev);
 		pci_power(to_pci(vdev), PCI_D0);
+		pci_intx_sleep(to_pci(vdev), true);
 	}
 	ret = pci_reset_bus(m->origin);
 	for (i = 0; i < m->n; i++) {
 		vdev = &find_vdev(m->pdevs[i])->vdev;
+		pci_intx_sleep(to_pci(vdev), false);
 		evfio_device_unlock(vdev);
 		pm_runtime_put(vdev->dev);
 	}

@@ -4,6 +4,7 @@
  */
 /* vm: board=pci */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,39 @@ static void interrupts(void)
 	is(irq_disable(d.fd, VFIO_PCI_MSIX_IRQ_INDEX), 0, "MSI-X off");
 	dev_close(&d);
 	close(efd);
+}
+
+static void *reset(void *d)
+{
+	is(pci_reset(d), 0, "RESET");
+	return NULL;
+}
+
+/* A reset restores the command register, which holds INTx's mask, but not what that was before. */
+static void unmasked_meanwhile(void)
+{
+	int efd = efd_new(0), unmask = efd_new(0);
+	pthread_t thread;
+	struct dev d;
+
+	if (tap_kernel) {
+		tap_skip("the kernel's VFIO: INTx is masked by the end of a reset");
+		return;
+	}
+	pci_open(&d, PCI_NVME);
+	is(irq_trigger(d.fd, VFIO_PCI_INTX_IRQ_INDEX, efd), 0, "INTx");
+	is(irq_set(d.fd, VFIO_PCI_INTX_IRQ_INDEX, VFIO_IRQ_SET_DATA_EVENTFD |
+		   VFIO_IRQ_SET_ACTION_UNMASK, unmask), 0, "unmasked by an eventfd");
+	is(irq_mask(d.fd, VFIO_PCI_INTX_IRQ_INDEX), 0, "masked");
+	pthread_create(&thread, NULL, reset, &d);
+	sleep_ms(30);		/* of the 100 that it takes */
+	efd_signal(unmask);
+	pthread_join(thread, NULL);
+	ok(!(hw_read(PCI_NVME, PCI_COMMAND, 2) & PCI_COMMAND_INTX_DISABLE),
+	   "unmasked while it is reset, it stays so");
+	dev_close(&d);
+	close(efd);
+	close(unmask);
 }
 
 static void no_reset(const char *name)
@@ -214,6 +248,7 @@ int main(int argc, char **argv)
 	function(PCI_NVME);
 	function(PCI_SRIOV);
 	interrupts();
+	unmasked_meanwhile();
 	no_reset(PCI_EDU);
 	no_reset(PCI_TWIN0);
 	bus(PCI_FAR);
