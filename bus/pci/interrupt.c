@@ -175,7 +175,7 @@ void pci_irq_disable(struct evfio_device *vdev, u32 index)
 void pci_irq_begin(struct evfio_device *vdev)
 {
 	struct pci_vdev *pv = to_pci(vdev);
-	u16 command;
+	u8 command;	/* of 16 bits: beside us eventfds write the upper ones, INTx's mask */
 
 	pv->woken = pci_sleeps(pv->pdev) && pv->in_use == VFIO_PCI_MSIX_IRQ_INDEX;
 	if (pv->woken) {
@@ -183,10 +183,10 @@ void pci_irq_begin(struct evfio_device *vdev)
 		pci_read_config_word(pv->pdev, pv->pdev->pm_cap + PCI_PM_CTRL, &pv->data_select);
 		pci_power(pv, PCI_D0);
 	}
-	pci_read_config_word(pv->pdev, PCI_COMMAND, &command);
+	pci_read_config_byte(pv->pdev, PCI_COMMAND, &command);
 	pv->forced_memory = !(command & PCI_COMMAND_MEMORY);
 	if (pv->forced_memory)
-		pci_write_config_word(pv->pdev, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
+		pci_write_config_byte(pv->pdev, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
 }
 
 /**
@@ -196,11 +196,11 @@ void pci_irq_begin(struct evfio_device *vdev)
 void pci_irq_end(struct evfio_device *vdev)
 {
 	struct pci_vdev *pv = to_pci(vdev);
-	u16 command;
+	u8 command;
 
 	if (pv->forced_memory) {
-		pci_read_config_word(pv->pdev, PCI_COMMAND, &command);
-		pci_write_config_word(pv->pdev, PCI_COMMAND, command & ~PCI_COMMAND_MEMORY);
+		pci_read_config_byte(pv->pdev, PCI_COMMAND, &command);
+		pci_write_config_byte(pv->pdev, PCI_COMMAND, command & ~PCI_COMMAND_MEMORY);
 	}
 	if (pv->woken) {
 		/* Waking it has cleared this. */

@@ -467,14 +467,57 @@ static void forgets(void)
 	close(efd);
 }
 
-/* ---- switched off while it is in use: SIGBUS, EIO, and nothing worse ---- */
-
 static struct hammer {
 	struct dev d;
 	uint32_t value;			/* of the register that is read */
 	volatile bool stop;
 	int wrong, faults, refused, done;
 } hammer;
+
+/* Memory comes on for each change of interrupts. */
+static void *by_changes(void *d)
+{
+	int efd = efd_new(0);
+
+	while (!hammer.stop)
+		irq_trigger(((struct dev *)d)->fd, VFIO_PCI_REQ_IRQ_INDEX, efd);
+	close(efd);
+	return NULL;
+}
+
+/* It comes on, and goes off, in the register that holds INTx's mask, which is left alone. */
+static void memory_alone(void)
+{
+	int efd = efd_new(0), mask = efd_new(0), unmask = efd_new(0), lost = 0;
+	struct dev d;
+	pthread_t thread;
+
+	if (tap_kernel) {
+		tap_skip("the kernel's VFIO has no eventfd that masks");
+		return;
+	}
+	pci_open(&d, PCI_NIC);
+	is(irq_trigger(d.fd, INTX, efd), 0, "a function has INTx");
+	irq_set(d.fd, INTX, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK, mask);
+	irq_set(d.fd, INTX, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, unmask);
+	cfg_command(&d, 0, MEMORY);
+	pthread_create(&thread, NULL, by_changes, &d);
+	for (int i = 0; i < 3000; i++) {
+		efd_signal(mask);
+		efd_signal(unmask);
+		lost += !!(hw_read(PCI_NIC, PCI_COMMAND, 2) & PCI_COMMAND_INTX_DISABLE);
+	}
+	hammer.stop = true;
+	pthread_join(thread, NULL);
+	hammer.stop = false;
+	is(lost, 0, "unmasked 3000 times while its memory is switched on and off: never masked");
+	dev_close(&d);
+	close(efd);
+	close(mask);
+	close(unmask);
+}
+
+/* ---- switched off while it is in use: SIGBUS, EIO, and nothing worse ---- */
 
 static __thread sigjmp_buf landing;
 
@@ -740,6 +783,7 @@ int main(int argc, char **argv)
 	woken();
 	sleeps_on();
 	forgets();
+	memory_alone();
 	switched_off();
 	asleep(PCI_NVME);
 	asleep(PCI_NIC);
