@@ -509,7 +509,8 @@ static bool page_is_its_own(struct pci_vdev *pv, int bar)
 
 	if (resource_size(res) >= PAGE_SIZE)
 		return true;
-	if (!PAGE_ALIGNED(res->start))
+	/* One that has no place is told to who opens it. */
+	if (!PAGE_ALIGNED(res->start) || !res->parent)
 		return false;
 	rest->name = "vfio sub-page reserved";
 	rest->start = res->end + 1;
